@@ -82,11 +82,17 @@ def _frames(signal, size, hop):
     return np.lib.stride_tricks.sliding_window_view(signal, size)[::hop]
 
 
+def _stoi_frames(signal):
+    """As in the authors' implementation, a frame that would end on the very last sample is not taken."""
+    return _frames(signal[:-1], STOI_FRAME, STOI_HOP)
+
+
 def _stoi_bands(reference, degraded, rate):
     """Third-octave magnitudes of both signals at 10 kHz, [bands, frames], frames where the reference is silent left out."""
     x, y = resample(reference, rate, STOI_RATE), resample(degraded, rate, STOI_RATE)
+    length = min(len(x), len(y))
     window = np.hanning(STOI_FRAME + 2)[1:-1]
-    x, y = _frames(x, STOI_FRAME, STOI_HOP) * window, _frames(y, STOI_FRAME, STOI_HOP) * window
+    x, y = (_stoi_frames(part[:length]) * window for part in (x, y))
     level = 20 * np.log10(np.linalg.norm(x, axis=1) + EPSILON)
     loud = level > level.max(initial=-np.inf) - STOI_SILENCE_DB
     spectra = []
@@ -94,11 +100,10 @@ def _stoi_bands(reference, degraded, rate):
         joined = np.zeros((len(frames) + 1) * STOI_HOP if len(frames) else 0)
         for number, frame in enumerate(frames):  # the kept frames overlap-add to a shorter signal
             joined[number * STOI_HOP:number * STOI_HOP + STOI_FRAME] += frame
-        spectra.append(np.abs(np.fft.rfft(_frames(joined, STOI_FRAME, STOI_HOP) * window, STOI_FFT)) ** 2)
-    band = np.arange(STOI_BANDS)
+        spectra.append(np.abs(np.fft.rfft(_stoi_frames(joined) * window, STOI_FFT)) ** 2)
     hz = np.arange(STOI_FFT // 2 + 1) * STOI_RATE / STOI_FFT
     bank = np.zeros((STOI_BANDS, len(hz)))
-    for k in band:
+    for k in range(STOI_BANDS):
         low, high = (STOI_LOWEST_HZ * 2 ** ((2 * k + side) / 6) for side in (-1, 1))
         bank[k, np.argmin((hz - low) ** 2):np.argmin((hz - high) ** 2)] = 1
     x, y = (np.sqrt(bank @ power.T) for power in spectra)
@@ -193,10 +198,10 @@ def segmental_snr(reference, degraded, rate):
 
 
 def score(reference, degraded, rate, max_lag_seconds=MAX_LAG_SECONDS):
-    """All scores of a pair at `rate`: both are resampled to 16 kHz and aligned first. Returns a dict of floats:
-    stoi, estoi, log_mel_distance, waveform_correlation, log_spectral_distance, segmental_snr, lag_seconds."""
-    x, y = resample(reference, rate, SCORING_RATE), resample(degraded, rate, SCORING_RATE)
-    x, y, lag = align(x, y, SCORING_RATE, max_lag_seconds)
+    """All scores of a pair at `rate`, at 16 kHz. The pair is aligned first, at its own rate: there a codec's delay is
+    a whole number of samples. Returns a dict of floats: stoi, estoi, log_mel_distance, waveform_correlation, log_spectral_distance, segmental_snr, lag_seconds."""
+    x, y, lag = align(reference, degraded, rate, max_lag_seconds)
+    x, y = resample(x, rate, SCORING_RATE), resample(y, rate, SCORING_RATE)
     return {
         "stoi": stoi(x, y, SCORING_RATE),
         "estoi": estoi(x, y, SCORING_RATE),
@@ -204,7 +209,7 @@ def score(reference, degraded, rate, max_lag_seconds=MAX_LAG_SECONDS):
         "waveform_correlation": waveform_correlation(x, y),
         "log_spectral_distance": log_spectral_distance(x, y, SCORING_RATE),
         "segmental_snr": segmental_snr(x, y, SCORING_RATE),
-        "lag_seconds": lag / SCORING_RATE,
+        "lag_seconds": lag / rate,
     }
 
 
