@@ -1,0 +1,84 @@
+import * as z from 'zod/mini';
+
+import { PROTOCOL_LIMITS } from './limits.js';
+import { PCM_FORMATS } from './pcm.js';
+
+/** An index or a count: an integer from 0 to 2^53 - 1. */
+export const count = () => z.int().check(z.nonnegative());
+/** An integer from 1 to 2^53 - 1. */
+export const positive = () => z.int().check(z.positive());
+/** A string of bounded length. */
+export const text = () => z.string().check(z.maxLength(PROTOCOL_LIMITS.maxStringLength));
+
+/** What a session does: audio to tokens, tokens to audio, or audio to audio through the tokens. */
+export const MODES = ['encode', 'decode', 'resynth'] as const;
+/** `container` is anything that ffmpeg reads. */
+export const INPUT_FORMATS = [...PCM_FORMATS, 'wav', 'container', 'tokens'] as const;
+export const OUTPUT_FORMATS = ['tokens', ...PCM_FORMATS] as const;
+
+/** How many codebooks a frame may have: in codebooks or in bits of codes a second, not both. See `resolveBitrate`. */
+export const bitrateRangeSchema = z.object({
+  minQuantizers: z.optional(positive()),
+  maxQuantizers: z.optional(positive()),
+  minBitsPerSecond: z.optional(positive()),
+  maxBitsPerSecond: z.optional(positive()),
+});
+
+const inputSchema = z.object({
+  format: z.enum(INPUT_FORMATS),
+  /** Hz; of raw PCM only, and needed there. */
+  sampleRate: z.optional(
+    z.int().check(z.minimum(PROTOCOL_LIMITS.minSampleRate), z.maximum(PROTOCOL_LIMITS.maxSampleRate)),
+  ),
+  /** Interleaved channels of raw PCM, 1 when left out; they are mixed down. */
+  channels: z.optional(z.int().check(z.minimum(1), z.maximum(PROTOCOL_LIMITS.maxChannels))),
+});
+
+const outputSchema = z.object({
+  format: z.enum(OUTPUT_FORMATS),
+  /** Frames in one output packet, 1 when left out; a flush or a gap cuts a packet short. */
+  framesPerPacket: z.optional(positive()),
+});
+
+const resumeSchema = z.object({
+  /** `resumeToken` of the session to go on with. */
+  token: text(),
+  /** First frame that the client has not received. */
+  nextFrameIndex: count(),
+});
+
+/** The first message of a session. `checkOpenOptions` checks what no single field shows. */
+export const openSchema = z.object({
+  type: z.literal('open'),
+  /** Any integer parses, so that a later version is answered with `unsupported_version` and not `bad_message`. */
+  version: positive(),
+  mode: z.enum(MODES),
+  input: inputSchema,
+  output: outputSchema,
+  bitrate: z.optional(bitrateRangeSchema),
+  resume: z.optional(resumeSchema),
+});
+
+/** Every message a client sends, by `type`. */
+export const clientMessageSchema = z.discriminatedUnion('type', [
+  openSchema,
+  z.object({ type: z.literal('bitrate'), bitrate: bitrateRangeSchema }),
+  z.object({
+    type: z.literal('ack'),
+    /** All frames below this index have arrived or were marked as a gap. */
+    nextFrameIndex: count(),
+    /** Milliseconds of sound that wait at the receiver to be played. */
+    bufferMs: z.number().check(z.nonnegative()),
+    /** When the newest of these frames arrived, in milliseconds of a clock of the client's that never jumps. */
+    arrivalMs: z.optional(z.number().check(z.nonnegative())),
+  }),
+  z.object({ type: z.literal('flush') }),
+  z.object({ type: z.literal('close') }),
+]);
+
+export type Mode = (typeof MODES)[number];
+export type InputFormat = (typeof INPUT_FORMATS)[number];
+export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+export type BitrateRange = z.infer<typeof bitrateRangeSchema>;
+export type OpenMessage = z.infer<typeof openSchema>;
+export type ClientMessage = z.infer<typeof clientMessageSchema>;

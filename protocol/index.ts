@@ -1,0 +1,50 @@
+export { bitsPerCode, isCodebookSize, packCodes, packedLength, unpackCodes } from './bitPacking.js';
+export { INPUT_FORMATS, MODES, OUTPUT_FORMATS } from './clientMessages.js';
+export type {
+  BitrateRange,
+  ClientMessage,
+  InputFormat,
+  Mode,
+  OpenMessage,
+  OutputFormat,
+} from './clientMessages.js';
+export { ERROR_CODES, TesseraError } from './errors.js';
+export type { ErrorCode } from './errors.js';
+export {
+  decodeClientFrame,
+  decodeFrame,
+  decodeServerFrame,
+  encodeFrame,
+  FRAME_TYPES,
+  GAP_REASONS,
+} from './frames.js';
+export type {
+  AudioFrame,
+  ClientFrame,
+  Frame,
+  FrameContext,
+  GapFrame,
+  GapReason,
+  PcmFrame,
+  ServerFrame,
+  TokensFrame,
+} from './frames.js';
+export { PROTOCOL_LIMITS, PROTOCOL_VERSION, selectSubprotocol, SUBPROTOCOL } from './limits.js';
+export { encodeMessage, errorMessage, parseClientMessage, parseServerMessage } from './messages.js';
+export { bitsPerSecond, checkOpenOptions, isPcmFormat, resolveBitrate } from './options.js';
+export type { QuantizerRange } from './options.js';
+export { bytesPerSample, decodePcm, encodePcm, PCM_FORMATS } from './pcm.js';
+export type { PcmFormat } from './pcm.js';
+export type {
+  ModelSummary,
+  ServerMessage,
+  ServerMessageOf,
+  SessionLimits,
+  SessionTotals,
+} from './serverMessages.js';
+export { takeQuantizers } from './tokens.js';
+export type { TokenBlock } from './tokens.js';
+export { MAX_VARINT_BYTES, readVarint, varintLength, writeVarint } from './varint.js';
+export type { VarintRead } from './varint.js';
+export { SESSION_EVENTS, SESSION_STATES, sessionStateError, sessionTransition } from './session.js';
+export type { SessionEvent, SessionState, SessionTransition } from './session.js';
