@@ -199,7 +199,8 @@ def segmental_snr(reference, degraded, rate):
 
 def score(reference, degraded, rate, max_lag_seconds=MAX_LAG_SECONDS):
     """All scores of a pair at `rate`, at 16 kHz. The pair is aligned first, at its own rate: there a codec's delay is
-    a whole number of samples. Returns a dict of floats: stoi, estoi, log_mel_distance, waveform_correlation, log_spectral_distance, segmental_snr, lag_seconds."""
+    a whole number of samples. Returns a dict of floats: stoi, estoi, log_mel_distance, waveform_correlation,
+    log_spectral_distance, segmental_snr, lag_seconds."""
     x, y, lag = align(reference, degraded, rate, max_lag_seconds)
     x, y = resample(x, rate, SCORING_RATE), resample(y, rate, SCORING_RATE)
     return {
