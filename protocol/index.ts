@@ -42,9 +42,17 @@ export type {
   SessionLimits,
   SessionTotals,
 } from './serverMessages.js';
-export { takeQuantizers } from './tokens.js';
+export { sliceFrames, takeQuantizers } from './tokens.js';
 export type { TokenBlock } from './tokens.js';
 export { MAX_VARINT_BYTES, readVarint, varintLength, writeVarint } from './varint.js';
 export type { VarintRead } from './varint.js';
 export { SESSION_EVENTS, SESSION_STATES, sessionStateError, sessionTransition } from './session.js';
 export type { SessionEvent, SessionState, SessionTransition } from './session.js';
+export { CONTAINER_LIMITS, CONTAINER_MAGIC, CONTAINER_VERSION } from './container/format.js';
+export type { ContainerHeader, ContainerIndexEntry, ContainerTrailer } from './container/format.js';
+export { ContainerReader } from './container/reader.js';
+export type { ContainerEvent, RecordPlace } from './container/reader.js';
+export { ContainerSeeker } from './container/seeker.js';
+export type { ContainerRun, RandomAccessSource } from './container/seeker.js';
+export { ContainerWriter } from './container/writer.js';
+export { crc32c } from './crc32c.js';

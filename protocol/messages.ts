@@ -65,11 +65,11 @@ function describeIssue(issue: z.core.$ZodIssue, message: unknown): string {
   const field = issue.path.join('.');
   const subject = field === '' ? 'The control message' : `Field "${field}"`;
   const given = shorten(valueAt(message, issue.path));
+  if (given === 'undefined' && field !== '') return `${subject} is missing`;
   switch (issue.code) {
     case 'invalid_union':
       return `Unknown message type ${shorten(valueAt(message, ['type']))}`;
     case 'invalid_type':
-      if (given === 'undefined') return `${subject} is missing`;
       return `${subject} must be ${article(issue.expected)}, not ${given}`;
     case 'invalid_value':
       return `${subject} must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}, not ${given}`;

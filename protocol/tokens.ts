@@ -19,3 +19,24 @@ export function takeQuantizers(block: TokenBlock, quantizers: number): TokenBloc
   if (quantizers >= block.quantizers) return block;
   return { ...block, quantizers, codes: block.codes.subarray(0, quantizers * block.frameCount) };
 }
+
+/**
+ * The frames of `block` from index `firstFrameIndex` to before `endFrameIndex` of the stream (a copy, or the block
+ * itself where all are within), or undefined when there are none.
+ */
+export function sliceFrames(
+  block: TokenBlock,
+  firstFrameIndex: number,
+  endFrameIndex: number,
+): TokenBlock | undefined {
+  const first = Math.max(firstFrameIndex, block.firstFrameIndex);
+  const frameCount = Math.min(endFrameIndex, block.firstFrameIndex + block.frameCount) - first;
+  if (frameCount <= 0) return undefined;
+  if (frameCount === block.frameCount) return block;
+  const codes = new Uint16Array(block.quantizers * frameCount);
+  for (let quantizer = 0; quantizer < block.quantizers; quantizer += 1) {
+    const start = quantizer * block.frameCount + first - block.firstFrameIndex;
+    codes.set(block.codes.subarray(start, start + frameCount), quantizer * frameCount);
+  }
+  return { firstFrameIndex: first, frameCount, quantizers: block.quantizers, codes };
+}
