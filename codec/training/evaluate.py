@@ -1,0 +1,64 @@
+"""Scores a checkpoint on held-out recordings, whole files through the codec at several depths."""
+
+import argparse
+import concurrent.futures
+import json
+import os
+
+import numpy as np
+import torch
+
+from config import Config
+from model import Codec
+from scores import score
+
+
+@torch.no_grad()
+def reconstruct(codec: Codec, clip: np.ndarray, depths: list, device) -> list:
+    """The clip [N] float32 through the codec at each depth (0: without the quantizer), aligned and of the same length."""
+    config = codec.config
+    frames = -(-(len(clip) + config.overlap) // config.hop)
+    pcm = torch.zeros(1, frames * config.hop, device=device)
+    pcm[0, : len(clip)] = torch.from_numpy(clip)
+    if depths:
+        codes = codec.encode(pcm)
+        outputs = [codec.decode(codes, depth) for depth in depths]
+    else:
+        outputs = [codec.spectrum.synthesize(codec.decoder(codec.latents(pcm))).clamp(-1, 1)]
+    return [y[0, config.overlap : config.overlap + len(clip)].cpu().numpy() for y in outputs]
+
+
+def _score(job):
+    return score(*job)
+
+
+def score_clips(codec: Codec, clips: list, depths: list, device) -> dict:
+    """Mean scores over clips, by depth: {"q6": {"stoi": ..., ...}}; {"q0": ...} without the quantizer."""
+    names = [f"q{d}" for d in depths] or ["q0"]
+    jobs = [(clip, output, codec.config.sample_rate) for clip in clips for output in reconstruct(codec, clip, depths, device)]
+    with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=__import__("multiprocessing").get_context("spawn")) as pool:
+        results = list(pool.map(_score, jobs, chunksize=4))
+    return {
+        name: {key: round(float(np.mean([r[key] for r in results[i :: len(names)]])), 4) for key in results[0]}
+        for i, name in enumerate(names)
+    }
+
+
+def load(path: str, device) -> Codec:
+    states = torch.load(path, map_location=device)
+    codec = Codec(Config.from_dict(states["config"])).to(device).eval()
+    codec.load_state_dict(states["average"])
+    return codec
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint")
+    parser.add_argument("data", help="folder made by data.py")
+    parser.add_argument("--set", default="test", choices=["test", "validation"])
+    parser.add_argument("--depths", type=int, nargs="+", default=[1, 2, 3, 6, 9, 12])
+    arguments = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    held = np.load(os.path.join(arguments.data, "heldout.npz"))
+    clips = [held[k].astype(np.float32) / 32768 for k in held.files if k.startswith(arguments.set)]
+    print(json.dumps(score_clips(load(arguments.checkpoint, device), clips, arguments.depths, device), indent=1))

@@ -1,0 +1,96 @@
+"""Writes codec/model/ from a checkpoint: encoder.onnx, decoder.onnx and manifest.json, checked against the PyTorch model."""
+
+import argparse
+import hashlib
+import json
+import os
+
+import torch
+
+from evaluate import load
+from model import Codec
+from streaming import StreamingDecoder, StreamingEncoder
+
+CONTRACT = 1
+OPSET = 16
+
+
+def check(codec: Codec, encoder: StreamingEncoder, decoder: StreamingDecoder) -> None:
+    """The streaming graphs over ragged chunks must equal the whole-file model (with weights rounded to float16)."""
+    c = codec.config
+    torch.manual_seed(0)
+    pcm = torch.randn(2, 30 * c.hop).cumsum(1) * 0.01
+    whole = codec.encode(pcm)
+    sound = codec.decode(whole, c.quantizers)
+    state_e, state_d = torch.zeros(2, encoder.state_size), torch.zeros(2, decoder.state_size)
+    codes, sounds, at = [], [], 0
+    for frames in (1, 4, 2, 8, 3, 12):
+        part, state_e = encoder(pcm[:, at * c.hop : (at + frames) * c.hop], state_e)
+        out, state_d = decoder(whole[:, :, at : at + frames].int(), torch.ones(2, c.quantizers), state_d)
+        codes.append(part)
+        sounds.append(out)
+        at += frames
+    differing = (torch.cat(codes, 2) != whole).float().mean().item()
+    error = (torch.cat(sounds, 1) - sound).abs().max().item()
+    print(f"streaming against whole: {differing:.5f} of codes differ, largest difference of samples {error:.2e}")
+    if differing > 1e-3 or error > 1e-3:
+        raise SystemExit("the streaming graphs disagree with the model")
+
+
+def export(module, path: str, inputs: tuple, names: list, outputs: list, axes: dict) -> str:
+    torch.onnx.export(
+        module, inputs, path, input_names=names, output_names=outputs, dynamic_axes=axes, opset_version=OPSET,
+        do_constant_folding=False, **({"dynamo": False} if torch.__version__ >= "2.5" else {}),
+    )
+    return hashlib.sha256(open(path, "rb").read()).hexdigest()
+
+
+@torch.no_grad()
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint")
+    parser.add_argument("out")
+    parser.add_argument("--name", default="tessera-speech-24k-50hz")
+    parser.add_argument("--version", default="1.0.0")
+    parser.add_argument("--sources", help="JSON list of training data: name, hours, licence, credit")
+    arguments = parser.parse_args()
+    codec = load(arguments.checkpoint, "cpu")
+    # The released weights are the float16 ones: round first, so that every check is of what ships.
+    for tensor in [*codec.parameters(), codec.quantizer.codebooks]:
+        tensor.data = tensor.data.half().float()
+    c = codec.config
+    encoder, decoder = StreamingEncoder(codec).eval(), StreamingDecoder(codec).eval()
+    check(codec, encoder, decoder)
+    os.makedirs(arguments.out, exist_ok=True)
+    frames = 3
+    batch = {0: "batch"}
+    encoder_hash = export(
+        encoder, os.path.join(arguments.out, "encoder.onnx"), (torch.zeros(2, frames * c.hop), torch.zeros(2, encoder.state_size)),
+        ["pcm", "state"], ["codes", "state_out"],
+        {"pcm": {0: "batch", 1: "samples"}, "state": batch, "codes": {0: "batch", 2: "frames"}, "state_out": batch},
+    )
+    codes = torch.zeros(2, c.quantizers, frames, dtype=torch.int32)
+    decoder_hash = export(
+        decoder, os.path.join(arguments.out, "decoder.onnx"), (codes, torch.ones(2, c.quantizers), torch.zeros(2, decoder.state_size)),
+        ["codes", "active", "state"], ["pcm", "state_out"],
+        {"codes": {0: "batch", 2: "frames"}, "active": batch, "state": batch, "pcm": {0: "batch", 1: "samples"}, "state_out": batch},
+    )
+    state = lambda size: [{"input": "state", "output": "state_out", "shape": [size], "type": "float32"}]
+    manifest = {
+        "contract": CONTRACT, "name": arguments.name, "version": arguments.version, "licence": "Apache-2.0",
+        "sampleRate": c.sample_rate, "hop": c.hop, "delaySamples": c.hop + c.overlap, "decoderDelaySamples": c.overlap,
+        "quantizers": c.quantizers, "codebookSize": c.codebook_size, "latentChannels": c.latent_channels,
+        "maskedGroups": list(c.group_channels),
+        "encoder": {"file": "encoder.onnx", "sha256": encoder_hash, "states": state(encoder.state_size)},
+        "decoder": {"file": "decoder.onnx", "sha256": decoder_hash, "states": state(decoder.state_size)},
+        "trainingData": json.load(open(arguments.sources)) if arguments.sources else [],
+    }
+    with open(os.path.join(arguments.out, "manifest.json"), "w") as file:
+        json.dump(manifest, file, indent=2)
+        file.write("\n")
+    sizes = {name: os.path.getsize(os.path.join(arguments.out, name)) for name in sorted(os.listdir(arguments.out))}
+    print(json.dumps(sizes))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""Losses between a synthesized waveform and its source, both [B, N] float32 in [-1, 1]."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+POWER_FLOOR = 1e-10
+
+
+def stft(x: torch.Tensor, window: torch.Tensor, hop: int) -> torch.Tensor:
+    """Complex spectra [B, frames, bins], scaled to unit gain for noise; frames lie wholly inside the signal."""
+    return torch.fft.rfft(x.unfold(-1, window.shape[0], hop) * window) / window.square().sum().sqrt()
+
+
+def compressed(spectra: torch.Tensor, power: float):
+    level = torch.log(spectra.real.square() + spectra.imag.square() + POWER_FLOOR)
+    gain = torch.exp(0.5 * (power - 1.0) * level)
+    return spectra.real * gain, spectra.imag * gain, torch.exp(0.5 * power * level)
+
+
+class ComplexSpectralLoss(nn.Module):
+    """Squared error of compressed complex spectra and absolute error of compressed magnitudes, relative to the source."""
+
+    def __init__(self, windows=(256, 512, 1024, 2048), power: float = 0.3):
+        super().__init__()
+        self.windows, self.power = windows, power
+        for size in windows:
+            self.register_buffer(f"window{size}", torch.hann_window(size), persistent=False)
+
+    def forward(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        total = 0.0
+        for size in self.windows:
+            window = getattr(self, f"window{size}")
+            yr, yi, ym = compressed(stft(y, window, size // 4), self.power)
+            with torch.no_grad():
+                xr, xi, xm = compressed(stft(x, window, size // 4), self.power)
+            error = ((yr - xr).square() + (yi - xi).square()).mean() / xm.square().mean()
+            total = total + error + 0.5 * (ym - xm).abs().mean() / xm.mean()
+        return total / len(self.windows)
+
+
+def mel_filters(rate: int, window: int, bands: int, top_hz: float) -> torch.Tensor:
+    """Triangular mel filters [bins, bands], peak 1, mel scale of O'Shaughnessy (2595 log10(1 + f / 700))."""
+    to_mel = lambda hz: 2595.0 * math.log10(1.0 + hz / 700.0)
+    edges = torch.linspace(0.0, to_mel(top_hz), bands + 2, dtype=torch.float64)
+    edges = 700.0 * (10.0 ** (edges / 2595.0) - 1.0)
+    bins = torch.arange(window // 2 + 1, dtype=torch.float64) * rate / window
+    rising = (bins[:, None] - edges[None, :-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[None, 2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
+    filters = torch.minimum(rising, falling).clamp(min=0.0)
+    # Narrow bands at small windows may fall between bins: give each at least its nearest bin.
+    nearest = (edges[1:-1] * window / rate).round().long().clamp(max=window // 2)
+    empty = filters.sum(0) == 0
+    filters[nearest[empty], torch.arange(bands)[empty]] = 1.0
+    return filters.float()
+
+
+class MelLoss(nn.Module):
+    """Mean absolute difference of log10 mel magnitudes over several windows."""
+
+    def __init__(self, rate: int, windows=((128, 10), (256, 20), (512, 40), (1024, 80), (2048, 160)), floor: float = 1e-5):
+        super().__init__()
+        self.windows, self.floor = windows, floor
+        for size, bands in windows:
+            self.register_buffer(f"window{size}", torch.hann_window(size), persistent=False)
+            self.register_buffer(f"filters{size}", mel_filters(rate, size, bands, rate / 2), persistent=False)
+
+    def bands(self, x: torch.Tensor, size: int) -> torch.Tensor:
+        window = getattr(self, f"window{size}")
+        spectra = torch.fft.rfft(x.unfold(-1, size, size // 4) * window)
+        magnitudes = (spectra.real.square() + spectra.imag.square() + POWER_FLOOR).sqrt()
+        return (magnitudes @ getattr(self, f"filters{size}")).clamp(min=self.floor).log10()
+
+    def forward(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        total = 0.0
+        for size, _ in self.windows:
+            with torch.no_grad():
+                target = self.bands(x, size)
+            total = total + (self.bands(y, size) - target).abs().mean()
+        return total / len(self.windows)
+
+
+class EnvelopeLoss(nn.Module):
+    """One minus the correlation of third-octave envelopes over 384 ms, the quantity behind STOI (Taal 2011)."""
+
+    def __init__(self, rate: int, segment: int = 30):
+        super().__init__()
+        self.size, self.segment = int(rate * 0.0256) // 2 * 2, segment
+        self.register_buffer("window", torch.hann_window(self.size), persistent=False)
+        bins = torch.arange(self.size // 2 + 1, dtype=torch.float64) * rate / self.size
+        centres = 150.0 * 2.0 ** (torch.arange(15, dtype=torch.float64) / 3.0)
+        inside = (bins[:, None] >= centres * 2 ** (-1 / 6)) & (bins[:, None] < centres * 2 ** (1 / 6))
+        self.register_buffer("filters", inside.float(), persistent=False)
+
+    def bands(self, x: torch.Tensor) -> torch.Tensor:
+        spectra = torch.fft.rfft(x.unfold(-1, self.size, self.size // 2) * self.window)
+        power = spectra.real.square() + spectra.imag.square()
+        return (power @ self.filters + 1e-7).sqrt()
+
+    @staticmethod
+    def _unit(v: torch.Tensor, dim: int) -> torch.Tensor:
+        v = v - v.mean(dim, keepdim=True)
+        return v / (v.square().sum(dim, keepdim=True) + 1e-6).sqrt()
+
+    def forward(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        a = self.bands(y).unfold(1, self.segment, self.segment // 3)  # [B, segments, bands, frames]
+        b = self.bands(x).unfold(1, self.segment, self.segment // 3)
+        # Segments of near silence carry no envelope worth matching.
+        loud = (b.square().sum((2, 3), keepdim=True) > 1e-2).float()
+        a, b = self._unit(a, 3), self._unit(b, 3)
+        temporal = ((a * b).sum(3, keepdim=True) * loud).sum() / (loud.sum() * a.shape[2]).clamp(min=1.0)
+        spectral = ((self._unit(a, 2) * self._unit(b, 2)).sum(2, keepdim=True) * loud).sum() / (loud.sum() * a.shape[3]).clamp(min=1.0)
+        return 1.0 - 0.5 * (temporal + spectral)
+
+
+class SpectrogramDiscriminator(nn.Module):
+    """A few plain 2-D convolutions over one resolution of complex spectra (real and imaginary as channels)."""
+
+    def __init__(self, size: int, channels: int = 32):
+        super().__init__()
+        self.size = size
+        self.register_buffer("window", torch.hann_window(size), persistent=False)
+        widths = [2, channels, channels, 2 * channels, 2 * channels]
+        strides = [(1, 2), (1, 2), (2, 2), (1, 2)]
+        self.layers = nn.ModuleList(
+            nn.Conv2d(a, b, (3, 7), s, padding=(1, 3)) for a, b, s in zip(widths, widths[1:], strides)
+        )
+        self.output = nn.Conv2d(widths[-1], 1, 3, padding=1)
+
+    def forward(self, x: torch.Tensor):
+        real, imaginary, _ = compressed(stft(x, self.window, self.size // 4), 0.3)
+        h, features = torch.stack([real, imaginary], 1), []
+        for layer in self.layers:
+            h = F.leaky_relu(layer(h), 0.1)
+            features.append(h)
+        return self.output(h), features
+
+
+class PeriodDiscriminator(nn.Module):
+    """Convolutions over the waveform folded at one period (HiFi-GAN)."""
+
+    def __init__(self, period: int, channels: int = 24):
+        super().__init__()
+        self.period = period
+        widths = [1, channels, 2 * channels, 4 * channels, 4 * channels]
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, (5, 1), (3, 1), padding=(2, 0)) for a, b in zip(widths, widths[1:]))
+        self.output = nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0))
+
+    def forward(self, x: torch.Tensor):
+        x = x[:, : x.shape[1] // self.period * self.period]
+        h, features = x.reshape(x.shape[0], 1, -1, self.period), []
+        for layer in self.layers:
+            h = F.leaky_relu(layer(h), 0.1)
+            features.append(h)
+        return self.output(h), features
+
+
+class Discriminators(nn.Module):
+    def __init__(self, sizes=(384, 768, 1536), periods=(2, 3, 5, 7, 11)):
+        super().__init__()
+        self.parts = nn.ModuleList(
+            [SpectrogramDiscriminator(s) for s in sizes] + [PeriodDiscriminator(p) for p in periods]
+        )
+
+    def forward(self, x: torch.Tensor):
+        return [part(x) for part in self.parts]
+
+    def judge_loss(self, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+        """Least-squares loss of the discriminators, real and fake in one batch."""
+        total = 0.0
+        for score, _ in self(torch.cat([real, fake])):
+            r, f = score.float().chunk(2)
+            total = total + (r - 1).square().mean() + f.square().mean()
+        return total / len(self.parts)
+
+    def fool_loss(self, real: torch.Tensor, fake: torch.Tensor):
+        """Least-squares loss of the generator and the feature-matching loss."""
+        adversarial, matching = 0.0, 0.0
+        for score, features in self(torch.cat([real, fake])):
+            adversarial = adversarial + (score.float().chunk(2)[1] - 1).square().mean()
+            for feature in features:
+                r, f = feature.float().chunk(2)
+                matching = matching + (f - r.detach()).abs().mean() / (r.detach().abs().mean() + 1e-3) / len(features)
+        return adversarial / len(self.parts), matching / len(self.parts)

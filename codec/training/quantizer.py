@@ -1,0 +1,121 @@
+"""Masked-channel residual vector quantization (MCRVQ), after Language-Codec (arXiv 2402.12208).
+
+With G groups, quantizer g < G sees only its own share of the latent's channels, all from the same latent; quantizer G
+sees the latent minus the sum of the first G code vectors; later ones are ordinary residual stages. Codebooks follow the
+data by exponential moving averages (van den Oord 2017), and a code that nothing chooses is replaced from the batch.
+"""
+
+import torch
+from torch import nn
+
+from config import Config
+
+
+class MaskedChannelRVQ(nn.Module):
+    def __init__(self, config: Config, decay: float = 0.99):
+        super().__init__()
+        self.quantizers, self.size, self.channels = config.quantizers, config.codebook_size, config.latent_channels
+        self.groups, self.decay = len(config.group_channels), decay
+        assert sum(config.group_channels) == self.channels
+        masks = torch.ones(self.quantizers, self.channels)
+        start = 0
+        for group, width in enumerate(config.group_channels):
+            masks[group] = 0.0
+            masks[group, start : start + width] = 1.0
+            start += width
+        self.register_buffer("masks", masks)
+        codebooks = torch.randn(self.quantizers, self.size, self.channels) * 0.1 * masks[:, None]
+        self.register_buffer("codebooks", codebooks)
+        self.register_buffer("sums", codebooks.clone())
+        self.register_buffer("counts", torch.ones(self.quantizers, self.size))
+
+    def stage_input(self, latent: torch.Tensor, total: torch.Tensor, stage: int) -> torch.Tensor:
+        """What quantizer `stage` sees: its channels of the latent, or the residual. latent, total: [N, C]."""
+        return latent * self.masks[stage] if stage < self.groups else latent - total
+
+    def nearest(self, vectors: torch.Tensor, stage: int) -> torch.Tensor:
+        """Index of the nearest code for each of vectors [N, C]."""
+        book = self.codebooks[stage]
+        return (vectors @ book.t() - 0.5 * (book * book).sum(1)).argmax(1)
+
+    @torch.no_grad()
+    def initialize(self, latents: torch.Tensor, iterations: int = 12) -> None:
+        """K-means of every stage over latents [N, C]; N should be dozens of times the codebook size."""
+        total = torch.zeros_like(latents)
+        for stage in range(self.quantizers):
+            vectors = self.stage_input(latents, total, stage)
+            picks = torch.randperm(len(vectors), device=vectors.device)
+            self.codebooks[stage] = vectors[picks[: self.size]]
+            for _ in range(iterations):
+                index = self.nearest(vectors, stage)
+                counts = torch.zeros(self.size, device=vectors.device).index_add_(0, index, torch.ones_like(vectors[:, 0]))
+                sums = torch.zeros_like(self.codebooks[stage]).index_add_(0, index, vectors)
+                spare = vectors[torch.randint(len(vectors), (self.size,), device=vectors.device)]
+                self.codebooks[stage] = torch.where(counts[:, None] > 0, sums / counts.clamp(min=1)[:, None], spare)
+            index = self.nearest(vectors, stage)
+            share = len(vectors) / self.size
+            self.counts[stage].fill_(share)
+            self.sums[stage] = self.codebooks[stage] * share
+            total = total + self.codebooks[stage][index]
+
+    def encode(self, latent: torch.Tensor) -> torch.Tensor:
+        """Codes [Q, N] of latents [N, C]."""
+        total, codes = torch.zeros_like(latent), []
+        for stage in range(self.quantizers):
+            index = self.nearest(self.stage_input(latent, total, stage), stage)
+            total = total + self.codebooks[stage][index]
+            codes.append(index)
+        return torch.stack(codes)
+
+    def decode(self, codes: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
+        """Sum of the chosen code vectors. codes [Q, N], active [Q, N] of 0 or 1; returns [N, C]."""
+        total = 0
+        for stage in range(self.quantizers):
+            total = total + self.codebooks[stage][codes[stage]] * active[stage][:, None]
+        return total
+
+    def forward(self, latent: torch.Tensor, depth: torch.Tensor):
+        """Quantizes latents [N, C], each with its first depth [N] codebooks.
+
+        Returns the quantized latents with straight-through gradients, the commitment loss (mean square between the
+        encoder's output and its quantization over active stages), and the mean share of codes in use.
+        """
+        detached = latent.detach()
+        total = torch.zeros_like(latent)
+        chosen = torch.zeros_like(latent)
+        seen = torch.zeros_like(latent)
+        commitment = 0.0
+        used = 0.0
+        for stage in range(self.quantizers):
+            vectors = self.stage_input(detached, total, stage)
+            index = self.nearest(vectors, stage)
+            code = self.codebooks[stage][index]
+            active = (depth > stage).to(latent.dtype)[:, None]
+            target = total + code if stage >= self.groups else code
+            error = (latent - target) * self.masks[stage]
+            commitment = commitment + (error.square() * active).sum() / (self.masks[stage].sum() * len(latent))
+            total = total + code
+            chosen = chosen + code * active
+            seen = torch.maximum(seen, self.masks[stage] * active)
+            if self.training:
+                used = used + self._follow(vectors, index, stage)
+        # Channels that no active codebook covers reach the decoder as zeros, so no gradient may return through them.
+        passed = seen * latent + (chosen - seen * latent).detach()
+        return passed, commitment / self.quantizers, used / self.quantizers
+
+    @torch.no_grad()
+    def _follow(self, vectors: torch.Tensor, index: torch.Tensor, stage: int) -> torch.Tensor:
+        ones = torch.ones(len(vectors), device=vectors.device)
+        counts = torch.zeros(self.size, device=vectors.device).index_add_(0, index, ones)
+        sums = torch.zeros(self.size, self.channels, device=vectors.device).index_add_(0, index, vectors)
+        new_counts = self.counts[stage] * self.decay + counts * (1 - self.decay)
+        new_sums = self.sums[stage] * self.decay + sums * (1 - self.decay)
+        share = len(vectors) / self.size
+        dead = new_counts < 0.03 * share
+        spare = vectors[torch.randint(len(vectors), (self.size,), device=vectors.device)]
+        new_counts = torch.where(dead, torch.full_like(new_counts, 0.3 * share), new_counts)
+        new_sums = torch.where(dead[:, None], spare * 0.3 * share, new_sums)
+        self.counts[stage].copy_(new_counts)
+        self.sums[stage].copy_(new_sums)
+        self.codebooks[stage].copy_(new_sums / new_counts[:, None])
+        return (~dead).float().mean()

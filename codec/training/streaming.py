@@ -1,0 +1,163 @@
+"""The codec's two halves as streaming graphs for export: explicit packed state, weights stored as float16.
+
+encoder(pcm [B, T * hop], state [B, S]) → codes [B, Q, T] int32, state
+decoder(codes [B, Q, T] int32, active [B, Q], state [B, S]) → pcm [B, T * hop], state
+
+State is one float32 tensor a side: every layer's past frames flattened, laid end to end, so that a session's whole
+state is one row to copy. Zeros start a stream.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from model import EPSILON, Codec
+
+
+class Stored(nn.Module):
+    """Module weights in float16, widened where they are used: half the file, the same arithmetic."""
+
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self.names = [name for name, _ in module.named_parameters()]
+        for name, parameter in module.named_parameters():
+            self.register_buffer(name.replace(".", "_"), parameter.detach().half())
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return getattr(self, name.replace(".", "_")).float()
+
+
+class Packed:
+    """Reads layer states out of one packed row and gathers their successors in the same order."""
+
+    def __init__(self, state: torch.Tensor):
+        self.state, self.at, self.next = state, 0, []
+
+    def take(self, rows: int, channels: int) -> torch.Tensor:
+        size = rows * channels
+        part = self.state[:, self.at : self.at + size].reshape(-1, rows, channels)
+        self.at += size
+        return part
+
+    def give(self, value: torch.Tensor) -> None:
+        self.next.append(value.flatten(1))
+
+    def result(self) -> torch.Tensor:
+        return torch.cat(self.next, 1)
+
+
+class StreamingHalf(nn.Module):
+    """What the encoder's and the decoder's graphs share: stored weights and ConvNeXt blocks with packed state."""
+
+    def __init__(self, codec: Codec, network: nn.Module):
+        super().__init__()
+        self.config = codec.config
+        self.weights = Stored(network)
+
+    def linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        return torch.matmul(x, self.weights[f"{name}.weight"].t()) + self.weights[f"{name}.bias"]
+
+    def block(self, x: torch.Tensor, name: str, channels: int, packed: Packed) -> torch.Tensor:
+        kernel = self.config.kernel
+        w = self.weights
+        padded = torch.cat([packed.take(kernel - 1, channels), x], 1)
+        packed.give(padded[:, -(kernel - 1) :])
+        taps = w[f"{name}.depthwise.weight"].t().unsqueeze(1)
+        y = F.conv1d(padded.transpose(1, 2), taps, w[f"{name}.depthwise.bias"], groups=channels).transpose(1, 2)
+        y = F.layer_norm(y, (channels,), w[f"{name}.norm.weight"], w[f"{name}.norm.bias"])
+        y = self.linear(F.gelu(self.linear(y, f"{name}.expand")), f"{name}.project")
+        return x + w[f"{name}.scale"] * y
+
+
+class StreamingEncoder(StreamingHalf):
+    def __init__(self, codec: Codec):
+        super().__init__(codec, codec.encoder)
+        c = self.config
+        analysis, _ = codec.spectrum.matrices()
+        self.register_buffer("analysis", analysis)
+        self.register_buffer("codebooks", codec.quantizer.codebooks.detach().half())
+        starts = [sum(c.group_channels[:g]) for g in range(len(c.group_channels) + 1)]
+        self.spans = [(a, b) for a, b in zip(starts, starts[1:])]
+        self.state_size = c.overlap + (c.kernel - 1) * (
+            c.encoder_fine_blocks * c.encoder_fine_channels + c.encoder_blocks * c.encoder_channels
+        )
+
+    def quantize(self, latent: torch.Tensor) -> torch.Tensor:
+        """Latents [B, T, C] → codes [B, Q, T]; see quantizer.py for what each stage sees."""
+        total, codes = None, []
+        for stage in range(self.config.quantizers):
+            book = self.codebooks[stage].float()
+            if stage < len(self.spans):
+                a, b = self.spans[stage]
+                narrow = book[:, a:b]
+                index = (torch.matmul(latent[..., a:b], narrow.t()) - 0.5 * narrow.square().sum(1)).argmax(-1)
+            else:
+                index = (torch.matmul(latent - total, book.t()) - 0.5 * book.square().sum(1)).argmax(-1)
+            codes.append(index)
+            code = F.embedding(index, book)
+            total = code if total is None else total + code
+        return torch.stack(codes, 1).int()
+
+    def forward(self, pcm: torch.Tensor, state: torch.Tensor):
+        c, packed = self.config, Packed(state)
+        history = packed.take(1, c.overlap).flatten(1)
+        pcm = torch.cat([history, pcm], 1)
+        packed.give(pcm[:, -c.overlap :])
+        # Windows four steps long, by laying four shifted views side by side.
+        steps = pcm.reshape(pcm.shape[0], -1, c.step)
+        tail = c.overlap // c.step
+        count = steps.shape[1] - tail
+        frames = torch.cat([steps[:, k : k + count] for k in range(tail + 1)], -1)
+        spectra = torch.matmul(frames, self.analysis)
+        real, imaginary = spectra[..., : c.bins], spectra[..., c.bins :]
+        log_power = torch.log(real * real + imaginary * imaginary + EPSILON)
+        gain = torch.exp(0.5 * (c.power - 1.0) * log_power)
+        x = self.linear(torch.cat([real * gain, imaginary * gain, log_power * 0.15 + 1.0], -1), "input")
+        for i in range(c.encoder_fine_blocks):
+            x = self.block(x, f"fine.{i}", c.encoder_fine_channels, packed)
+        x = self.linear(x.reshape(x.shape[0], -1, c.fine_per_token * c.encoder_fine_channels), "fold")
+        for i in range(c.encoder_blocks):
+            x = self.block(x, f"coarse.{i}", c.encoder_channels, packed)
+        x = F.layer_norm(x, (c.encoder_channels,), self.weights["norm.weight"], self.weights["norm.bias"])
+        return self.quantize(self.linear(x, "output")), packed.result()
+
+
+class StreamingDecoder(StreamingHalf):
+    def __init__(self, codec: Codec):
+        super().__init__(codec, codec.decoder)
+        c = self.config
+        _, synthesis = codec.spectrum.matrices()
+        self.register_buffer("synthesis", synthesis)
+        self.register_buffer("codebooks", codec.quantizer.codebooks.detach().half())
+        self.state_size = c.overlap + (c.kernel - 1) * (
+            c.decoder_blocks * c.decoder_channels + c.decoder_fine_blocks * c.decoder_fine_channels
+        )
+
+    def forward(self, codes: torch.Tensor, active: torch.Tensor, state: torch.Tensor):
+        c, packed = self.config, Packed(state)
+        index = codes.long()
+        latent = 0.0
+        for stage in range(c.quantizers):
+            latent = latent + F.embedding(index[:, stage], self.codebooks[stage].float()) * active[:, stage].reshape(-1, 1, 1)
+        x = self.linear(latent, "input")
+        for i in range(c.decoder_blocks):
+            x = self.block(x, f"coarse.{i}", c.decoder_channels, packed)
+        x = self.linear(x, "unfold")
+        x = x.reshape(x.shape[0], -1, c.decoder_fine_channels)
+        for i in range(c.decoder_fine_blocks):
+            x = self.block(x, f"fine.{i}", c.decoder_fine_channels, packed)
+        x = self.linear(x, "head")
+        real, imaginary = x[..., : c.bins], x[..., c.bins :]
+        log_power = torch.log(real * real + imaginary * imaginary + EPSILON).clamp(max=3.0)
+        gain = torch.exp(0.5 * (1.0 / c.power - 1.0) * log_power)
+        frames = torch.matmul(torch.cat([real * gain, imaginary * gain], -1), self.synthesis)
+        tail = c.overlap // c.step
+        parts = [F.pad(frames[..., k * c.step : (k + 1) * c.step], (0, 0, k, tail - k)) for k in range(tail + 1)]
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        pending = packed.take(tail, c.step)
+        total = torch.cat([pending + total[:, :tail], total[:, tail:]], 1)
+        packed.give(total[:, -tail:])
+        pcm = total[:, :-tail].flatten(1)
+        return pcm.clamp(-1.0, 1.0), packed.result()

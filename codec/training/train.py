@@ -1,0 +1,280 @@
+"""Trains the codec in three phases: waveform (no quantizer), quantized, adversarial. See README.md for the commands.
+
+On a GPU each phase's whole step (crops, losses, both optimizers, averages) is one CUDA graph: the step is bound by kernel
+launches otherwise. Phases and the learning rate follow the share of the time budget that is spent, so that one budget fits
+any machine. A run stops at --minutes, keeps its checkpoint, and goes on from it when called again.
+"""
+
+import argparse
+import json
+import os
+import time
+
+import numpy as np
+import torch
+
+from config import PRESETS, Config
+from data import Crops
+from evaluate import score_clips
+from losses import ComplexSpectralLoss, Discriminators, EnvelopeLoss, MelLoss
+from model import Codec
+
+PHASES = ("waveform", "quantized", "adversarial")
+
+
+class Trainer:
+    def __init__(self, options):
+        self.options = options
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.graphed = self.device.type == "cuda" and not options.eager
+        if self.device.type == "cuda":
+            torch.backends.cuda.matmul.allow_tf32 = True
+            torch.backends.cudnn.allow_tf32 = True
+            torch.backends.cudnn.benchmark = True
+        torch.manual_seed(options.seed)
+        self.config: Config = PRESETS[options.preset]
+        self.codec = Codec(self.config).to(self.device).train()
+        self.average = Codec(self.config).to(self.device).eval()
+        self.average.load_state_dict(self.codec.state_dict())
+        self.judges = Discriminators().to(self.device)
+        if self.device.type == "cuda":
+            self.codec.set_compute(torch.bfloat16)
+        self.spectral = ComplexSpectralLoss().to(self.device)
+        self.mel = MelLoss(self.config.sample_rate).to(self.device)
+        self.envelope = EnvelopeLoss(self.config.sample_rate).to(self.device)
+        self.rate = torch.tensor(0.0, device=self.device)
+        fused = dict(fused=True, capturable=True) if self.device.type == "cuda" else {}
+        # A tensor as the rate lets a captured graph follow the schedule; the CPU's AdamW wants a number.
+        rate = self.rate if self.device.type == "cuda" else 0.0
+        self.optimizer = torch.optim.AdamW(self.codec.parameters(), lr=rate, betas=(0.8, 0.99), weight_decay=0.01, **fused)
+        self.judge_optimizer = torch.optim.AdamW(self.judges.parameters(), lr=rate, betas=(0.8, 0.99), **fused)
+        pcm = torch.from_numpy(np.load(os.path.join(options.data, "train.npy"))).to(self.device)
+        self.crops = Crops(pcm, int(options.seconds * self.config.sample_rate) // self.config.hop * self.config.hop, options.batch)
+        held = np.load(os.path.join(options.data, "heldout.npz"))
+        self.validation = [held[k].astype(np.float32) / 32768 for k in held.files if k.startswith("validation")][: options.clips]
+        self.step, self.spent, self.phase, self.best = 0, 0.0, "waveform", -1.0
+        self.metrics: dict = {}
+        os.makedirs(options.run, exist_ok=True)
+        self.checkpoint = os.path.join(options.run, "checkpoint.pt")
+        if os.path.exists(self.checkpoint):
+            self.restore()
+        elif options.start:
+            weights = torch.load(options.start, map_location=self.device)["average"]
+            self.codec.load_state_dict(weights)
+            self.average.load_state_dict(weights)
+            self.phase = "quantized"
+
+    # One step -------------------------------------------------------------------------------------------------------
+
+    def losses(self, phase: str):
+        """Forward pass: (generator loss, source, synthesis, metrics)."""
+        o, overlap = self.options, self.config.overlap
+        x = self.crops()
+        target, log_power = self.codec.spectrum.compress(self.codec.spectrum(x))
+        latent = self.codec.encoder(target, log_power)
+        metrics = {}
+        commitment = 0.0
+        if phase != "waveform":
+            batch, frames, channels = latent.shape
+            depth = torch.randint(1, self.config.quantizers + 1, (batch,), device=self.device)
+            depth = torch.where(torch.rand(batch, device=self.device) < 0.3, torch.full_like(depth, self.config.quantizers), depth)
+            latent, commitment, used = self.codec.quantizer(latent.reshape(-1, channels), depth.repeat_interleave(frames))
+            latent = latent.reshape(batch, frames, channels)
+            metrics.update(commitment=commitment, used=used)
+        spectra = self.codec.decoder(latent)
+        y = self.codec.spectrum.synthesize(spectra)[:, overlap:]
+        x = x[:, : y.shape[1]]
+        head = (spectra - target).square().mean() / target.square().mean()
+        spectral, mel, envelope = self.spectral(y, x), self.mel(y, x), self.envelope(y, x)
+        mel_weight = o.mel * (0.1 if phase == "waveform" else 1.0)
+        loss = o.head * head + o.spectral * spectral + mel_weight * mel + o.envelope * envelope + o.commitment * commitment
+        correlation = (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1) + 1e-6)
+        metrics.update(head=head, spectral=spectral, mel=mel, envelope=envelope, correlation=correlation.mean())
+        return loss, x, y, metrics
+
+    def train_step(self, phase: str) -> None:
+        loss, x, y, metrics = self.losses(phase)
+        if phase == "adversarial":
+            with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
+                # A third of the batch is plenty for the discriminators.
+                part = max(1, len(x) // 3)
+                judge = self.judges.judge_loss(x[:part], y[:part].detach())
+            self.apply(judge, self.judges, self.judge_optimizer)
+            with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
+                adversarial, matching = self.judges.fool_loss(x[:part], y[:part])
+            loss = loss + self.options.adversarial * adversarial + self.options.matching * matching
+            metrics.update(judge=judge, adversarial=adversarial, matching=matching)
+        metrics.update(loss=loss, norm=self.apply(loss, self.codec, self.optimizer))
+        with torch.no_grad():
+            decay = self.options.average
+            averages = list(self.average.parameters())
+            torch._foreach_mul_(averages, decay)
+            torch._foreach_add_(averages, list(self.codec.parameters()), alpha=1.0 - decay)
+            for a, b in zip(self.average.buffers(), self.codec.buffers()):
+                a.copy_(b)
+            if not self.metrics:
+                self.metrics = {k: torch.zeros((), device=self.device) for k in metrics}
+            for key, value in metrics.items():
+                self.metrics[key].lerp_(torch.as_tensor(value, device=self.device).detach().float(), 0.02)
+
+    def apply(self, loss: torch.Tensor, module: torch.nn.Module, optimizer) -> torch.Tensor:
+        parameters = list(module.parameters())
+        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters)):
+            parameter.grad = gradient.contiguous()  # the fused optimizer wants one layout
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.options.clip)
+        optimizer.step()
+        return norm
+
+    # The run --------------------------------------------------------------------------------------------------------
+
+    def wanted_phase(self, share: float) -> str:
+        if share < self.options.waveform_share and self.phase == "waveform":
+            return "waveform"
+        if share < 1.0 - self.options.adversarial_share:
+            return "quantized"
+        return "adversarial"
+
+    def enter(self, phase: str) -> None:
+        """Prepares a phase and returns its step: on a GPU a replayed graph."""
+        if self.phase == "waveform" and phase != "waveform":
+            self.start_quantizer()
+        self.phase, self.metrics = phase, {}
+        self.run_step = lambda: self.train_step(phase)
+        if not self.graphed:
+            return
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(4):
+                self.run_step()
+        torch.cuda.current_stream().wait_stream(side)
+        for module in (self.codec, self.judges):
+            module.zero_grad(set_to_none=True)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self.train_step(phase)
+        self.run_step = graph.replay
+
+    @torch.no_grad()
+    def start_quantizer(self) -> None:
+        rounds = max(1, 128 * self.config.codebook_size // (self.crops.batch * self.crops.samples // self.config.hop))
+        latents = torch.cat([self.codec.latents(self.crops()).flatten(0, 1) for _ in range(min(rounds, 60))])
+        self.codec.quantizer.initialize(latents)
+        self.average.quantizer.load_state_dict(self.codec.quantizer.state_dict())
+        self.log(event="k-means", vectors=len(latents))
+
+    def schedule(self, share: float) -> float:
+        o = self.options
+        warm = min(1.0, (self.step + 1) / 300)
+        falling = 0.5 * (1 + np.cos(np.pi * min(1.0, max(0.0, (share - o.hold) / (1.0 - o.hold)))))
+        return o.rate * warm * max(falling, 0.01)
+
+    def run(self) -> None:
+        o = self.options
+        started, base, entered, evaluated, logged = time.time(), self.spent, None, time.time(), 0.0
+        while True:
+            now = time.time()
+            self.spent = base + now - started
+            share = self.spent / (60 * o.total_minutes)
+            if now - started > 60 * o.minutes or share >= 1.0 or (o.steps and self.step >= o.steps):
+                break
+            phase = self.wanted_phase(share)
+            if phase != entered:
+                self.enter(phase)
+                entered = phase
+            rate = self.schedule(share)
+            self.rate.fill_(rate)
+            if self.device.type == "cpu":
+                for group in self.optimizer.param_groups + self.judge_optimizer.param_groups:
+                    group["lr"] = rate
+            for _ in range(o.chunk):
+                self.run_step()
+            self.step += o.chunk
+            if time.time() - logged > o.log_every:
+                values = {k: round(float(v), 4) for k, v in self.metrics.items()}
+                if not all(np.isfinite(v) for v in values.values()):
+                    raise SystemExit(f"step {self.step}: a loss is not finite, the last checkpoint stands: {values}")
+                self.log(step=self.step, spent=round(self.spent, 1), phase=phase, rate=round(rate, 6), **values)
+                logged = time.time()
+            if time.time() - evaluated > o.evaluate_every:
+                self.evaluate()
+                evaluated = time.time()
+        self.evaluate()
+
+    def evaluate(self) -> None:
+        depths = [1, 3, 6, self.config.quantizers] if self.phase != "waveform" else []
+        result = score_clips(self.average, self.validation, depths, self.device)
+        self.log(event="validation", step=self.step, spent=round(self.spent, 1), **result)
+        if depths:
+            # One figure to choose by: intelligibility, envelope and waveform at 3 kbit/s and at full rate.
+            value = sum(result[f"q{q}"]["stoi"] - result[f"q{q}"]["log_mel_distance"] + 0.3 * result[f"q{q}"]["waveform_correlation"] for q in (6, self.config.quantizers))
+            if value > self.best:
+                self.best = value
+                torch.save({"config": self.config.to_dict(), "average": self.average.state_dict(), "step": self.step}, os.path.join(self.options.run, "best.pt"))
+        self.save()
+
+    def save(self) -> None:
+        states = dict(
+            config=self.config.to_dict(), codec=self.codec.state_dict(), average=self.average.state_dict(), judges=self.judges.state_dict(),
+            optimizer=self.optimizer.state_dict(), judge_optimizer=self.judge_optimizer.state_dict(), step=self.step, spent=self.spent,
+            phase=self.phase, best=self.best, random=torch.get_rng_state(),
+            random_cuda=torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
+        )
+        torch.save(states, self.checkpoint + ".new")
+        os.replace(self.checkpoint + ".new", self.checkpoint)
+
+    def restore(self) -> None:
+        states = torch.load(self.checkpoint, map_location=self.device, weights_only=False) if torch.__version__ >= "2" else torch.load(self.checkpoint, map_location=self.device)
+        for name in ("codec", "average", "judges", "optimizer", "judge_optimizer"):
+            getattr(self, name).load_state_dict(states[name])
+        if self.device.type == "cuda":
+            for optimizer in (self.optimizer, self.judge_optimizer):
+                for group in optimizer.param_groups:
+                    group["lr"] = self.rate
+            torch.cuda.set_rng_state(states["random_cuda"].cpu())
+        torch.set_rng_state(states["random"].cpu())
+        self.step, self.spent, self.phase, self.best = states["step"], states["spent"], states["phase"], states["best"]
+
+    def log(self, **values) -> None:
+        line = json.dumps(values)
+        print(line, flush=True)
+        with open(os.path.join(self.options.run, "log.jsonl"), "a") as file:
+            file.write(line + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    add = parser.add_argument
+    add("--data", required=True, help="folder made by data.py")
+    add("--run", required=True, help="folder of this run: checkpoints and log")
+    add("--preset", default="default", choices=PRESETS)
+    add("--start", help="checkpoint whose averaged weights a new run starts from")
+    add("--minutes", type=float, default=1e9, help="stop after this long; call again to go on")
+    add("--total-minutes", type=float, default=25.0, help="the whole run's budget, which phases and rate follow")
+    add("--steps", type=int, default=0, help="stop at this step (0: by time alone)")
+    add("--waveform-share", type=float, default=0.1)
+    add("--adversarial-share", type=float, default=0.0)
+    add("--batch", type=int, default=64)
+    add("--seconds", type=float, default=1.5)
+    add("--rate", type=float, default=5e-4)
+    add("--hold", type=float, default=0.3, help="share of the budget before the rate falls along a cosine")
+    add("--clip", type=float, default=10.0)
+    add("--average", type=float, default=0.9995)
+    add("--head", type=float, default=5.0)
+    add("--spectral", type=float, default=5.0)
+    add("--mel", type=float, default=5.0)
+    add("--envelope", type=float, default=2.0)
+    add("--commitment", type=float, default=1.0)
+    add("--adversarial", type=float, default=0.3)
+    add("--matching", type=float, default=1.0)
+    add("--seed", type=int, default=1)
+    add("--clips", type=int, default=32, help="validation recordings")
+    add("--chunk", type=int, default=20, help="steps between looks at the clock")
+    add("--log-every", type=float, default=10.0)
+    add("--evaluate-every", type=float, default=150.0)
+    add("--eager", action="store_true", help="no CUDA graph")
+    Trainer(parser.parse_args()).run()
+
+
+if __name__ == "__main__":
+    main()
