@@ -56,3 +56,5 @@ export { ContainerSeeker } from './container/seeker.js';
 export type { ContainerRun, RandomAccessSource } from './container/seeker.js';
 export { ContainerWriter } from './container/writer.js';
 export { crc32c } from './crc32c.js';
+export { placeAudio } from './inputCursor.js';
+export type { AudioPlacement } from './inputCursor.js';
