@@ -14,6 +14,7 @@ export const text = () => z.string().check(z.maxLength(PROTOCOL_LIMITS.maxString
 export const MODES = ['encode', 'decode', 'resynth'] as const;
 /** `container` is anything that ffmpeg reads. */
 export const INPUT_FORMATS = [...PCM_FORMATS, 'wav', 'container', 'tokens'] as const;
+/** PCM comes out mono at the model's rate. */
 export const OUTPUT_FORMATS = ['tokens', ...PCM_FORMATS] as const;
 
 /** How many codebooks a frame may have: in codebooks or in bits of codes a second, not both. See `resolveBitrate`. */
@@ -76,9 +77,15 @@ export const clientMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('close') }),
 ]);
 
+/** One of {@link MODES}. */
 export type Mode = (typeof MODES)[number];
+/** One of {@link INPUT_FORMATS}. */
 export type InputFormat = (typeof INPUT_FORMATS)[number];
+/** One of {@link OUTPUT_FORMATS}. */
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+/** Bounds in quantizers or in bits of codes a second. */
 export type BitrateRange = z.infer<typeof bitrateRangeSchema>;
+/** The first message of a session. */
 export type OpenMessage = z.infer<typeof openSchema>;
+/** Any message of a client; `type` tells which. */
 export type ClientMessage = z.infer<typeof clientMessageSchema>;

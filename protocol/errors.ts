@@ -136,6 +136,7 @@ export const ERROR_CODES = {
   },
 } as const satisfies Record<string, { closeCode: number | null; retryable: boolean; advice: string }>;
 
+/** A code of {@link ERROR_CODES}. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** An error with a stable code and a sentence that says what was wrong and what to do. */

@@ -19,6 +19,7 @@ export const GAP_REASONS = {
   resume_lost: 3,
 } as const;
 
+/** A name of {@link GAP_REASONS}. */
 export type GapReason = keyof typeof GAP_REASONS;
 
 /** Client to server: a piece of the input stream, cut anywhere, in the format of the `open` message. */
@@ -53,8 +54,11 @@ export interface GapFrame {
   readonly reason: GapReason;
 }
 
+/** What a client sends. */
 export type ClientFrame = AudioFrame | TokensFrame | GapFrame;
+/** What a server sends. */
 export type ServerFrame = TokensFrame | PcmFrame | GapFrame;
+/** Any binary frame; `kind` tells which. */
 export type Frame = ClientFrame | ServerFrame;
 
 /** What a decoder has to know of the session: the model's figures and the limits of the `opened` message. */

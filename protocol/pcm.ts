@@ -2,6 +2,7 @@ import { TesseraError } from './errors.js';
 
 /** Raw sample formats: little-endian, channels interleaved. */
 export const PCM_FORMATS = ['pcm_s16le', 'pcm_f32le'] as const;
+/** One of {@link PCM_FORMATS}. */
 export type PcmFormat = (typeof PCM_FORMATS)[number];
 
 /** Bytes of one sample of one channel. */

@@ -109,9 +109,13 @@ export const serverMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('closed'), totals: sessionTotalsSchema }),
 ]);
 
+/** The model's figures in `opened`. */
 export type ModelSummary = z.infer<typeof modelSummarySchema>;
+/** `limits` of `opened`. */
 export type SessionLimits = z.infer<typeof sessionLimitsSchema>;
+/** `totals` of `flushed` and `closed`. */
 export type SessionTotals = z.infer<typeof sessionTotalsSchema>;
+/** Any message of a server; `type` tells which. */
 export type ServerMessage = z.infer<typeof serverMessageSchema>;
 /** The server message of one type: `ServerMessageOf<'opened'>`. */
 export type ServerMessageOf<T extends ServerMessage['type']> = Extract<ServerMessage, { type: T }>;

@@ -10,6 +10,7 @@ import { TesseraError } from './errors.js';
  * - `closed`: the socket is gone.
  */
 export const SESSION_STATES = ['connecting', 'opening', 'open', 'flushing', 'closing', 'closed'] as const;
+/** One of {@link SESSION_STATES}. */
 export type SessionState = (typeof SESSION_STATES)[number];
 
 /**
@@ -29,6 +30,7 @@ export const SESSION_EVENTS = [
   'end',
   'disconnected',
 ] as const;
+/** One of {@link SESSION_EVENTS}. */
 export type SessionEvent = (typeof SESSION_EVENTS)[number];
 
 /** The next state; `ignored`: no fault and nothing to do; `refused`: against the protocol (`bad_state`). */

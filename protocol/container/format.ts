@@ -7,6 +7,7 @@ import { FRAME_TYPES } from '../frames.js';
 
 /** The first bytes of a file: not ASCII, and with line ends that a transfer in text mode would change. */
 export const CONTAINER_MAGIC = Uint8Array.of(0x89, 0x54, 0x53, 0x52, 0x0d, 0x0a, 0x1a, 0x0a);
+/** The byte after the magic. */
 export const CONTAINER_VERSION = 1;
 /** Magic and version: where the header record begins. */
 export const PREAMBLE_BYTES = CONTAINER_MAGIC.length + 1;
@@ -20,6 +21,7 @@ export const RECORD_TYPES = {
   trailer: 0x12,
 } as const;
 
+/** What a reader accepts at most; nothing larger is ever allocated. */
 export const CONTAINER_LIMITS = {
   maxHeaderBodyBytes: 65_536,
   /** Of every other record. */
@@ -32,6 +34,7 @@ export const CONTAINER_LIMITS = {
 
 /** The trailer's body has fixed widths, so that a reader finds it from the end of the file. */
 export const TRAILER_BODY_BYTES = 36;
+/** Bytes of the CRC-32C that ends every record. */
 export const CHECKSUM_BYTES = 4;
 /** Type, length in one byte, body, checksum. */
 export const TRAILER_RECORD_BYTES = 2 + TRAILER_BODY_BYTES + CHECKSUM_BYTES;
@@ -183,6 +186,7 @@ export function decodeIndexBody(body: Uint8Array): ContainerIndexEntry[] {
   return entries;
 }
 
+/** Four numbers of 8 bytes and the checksum of 4, all of fixed width. */
 export function encodeTrailerBody(trailer: ContainerTrailer): Uint8Array {
   return new ByteWriter()
     .uint64(trailer.frameCount)

@@ -1,72 +1,15 @@
 import {
   ContainerReader,
-  ContainerSeeker,
   ContainerWriter,
   crc32c,
-  sliceFrames,
   TesseraError,
   type ContainerEvent,
   type ContainerHeader,
-  type ContainerRun,
-  type GapFrame,
-  type RandomAccessSource,
   type TokenBlock,
 } from '../../../protocol/index.js';
 import { errorOf, valueOrTesseraError } from './errorsOf.js';
 import { SeededRandom } from './random.js';
-
-const header: ContainerHeader = {
-  modelName: 'tessera-24k',
-  modelVersion: '1.0.0',
-  modelDigest: '0123456789abcdef'.repeat(4),
-  sampleRate: 24_000,
-  hop: 480,
-  codebookSize: 1024,
-  quantizers: 12,
-  decoderDelaySamples: 360,
-  // A key that a plain assignment would take for the prototype.
-  metadata: { source: 'Übung.wav', ['__proto__']: 'kept as text' },
-};
-
-interface SampleFile {
-  bytes: Uint8Array;
-  blocks: TokenBlock[];
-  gaps: Omit<GapFrame, 'kind'>[];
-  /** Where each appended piece ends. */
-  ends: number[];
-  frameCount: number;
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  return Uint8Array.from(parts.flatMap((part) => [...part]));
-}
-
-/** A file of random packets of 1 to `maxFrames` frames, each fifth one a gap. */
-function sampleFile(seed: number, packets: number, maxFrames: number, sampleCount?: number): SampleFile {
-  const random = new SeededRandom(seed);
-  const writer = new ContainerWriter(header);
-  const parts = [writer.begin()];
-  const blocks: TokenBlock[] = [];
-  const gaps: Omit<GapFrame, 'kind'>[] = [];
-  for (let packet = 0; packet < packets; packet += 1) {
-    const firstFrameIndex = writer.nextFrameIndex;
-    const frameCount = 1 + random.below(maxFrames);
-    if (packet % 5 === 4) {
-      gaps.push({ firstFrameIndex, frameCount, reason: 'input_lost' });
-      parts.push(writer.gap({ firstFrameIndex, frameCount, reason: 'input_lost' }));
-    } else {
-      const quantizers = 1 + random.below(12);
-      const codes = random.codes(frameCount * quantizers, 1024);
-      blocks.push({ firstFrameIndex, frameCount, quantizers, codes });
-      parts.push(writer.tokens({ firstFrameIndex, frameCount, quantizers, codes }));
-    }
-  }
-  parts.push(writer.finish({ sampleCount }));
-  let end = 0;
-  const ends = parts.map((part) => (end += part.length));
-  expect(writer.byteLength).toBe(end);
-  return { bytes: concat(parts), blocks, gaps, ends, frameCount: writer.nextFrameIndex };
-}
+import { concat, header, sampleFile } from './sampleFile.js';
 
 function drain(reader: ContainerReader): ContainerEvent[] {
   const events: ContainerEvent[] = [];
@@ -84,19 +27,6 @@ const blocksOf = (events: readonly ContainerEvent[]) =>
   events.flatMap((event) => (event.kind === 'tokens' ? [event.block] : []));
 const gapsOf = (events: readonly ContainerEvent[]) =>
   events.flatMap((event) => (event.kind === 'gap' ? [event.gap] : []));
-
-function sourceOf(bytes: Uint8Array): RandomAccessSource & { bytesRead: number } {
-  return {
-    byteLength: bytes.length,
-    bytesRead: 0,
-    read(offset, length) {
-      if (offset < 0 || length < 1 || offset + length > bytes.length)
-        throw new RangeError('Outside the source');
-      this.bytesRead += length;
-      return Promise.resolve(bytes.slice(offset, offset + length));
-    },
-  };
-}
 
 test('CRC-32C is that of its standard, in one piece or several', () => {
   const digits = new TextEncoder().encode('123456789');
@@ -338,105 +268,5 @@ describe('the container writer', () => {
     expect(() => writer.finish()).toThrow('pending');
     writer.begin();
     expect(() => writer.begin()).toThrow('started');
-  });
-});
-
-describe('seeking', () => {
-  const file = sampleFile(8, 400, 30);
-
-  async function collect(runs: AsyncIterable<ContainerRun>): Promise<ContainerRun[]> {
-    const all: ContainerRun[] = [];
-    for await (const run of runs) all.push(run);
-    return all;
-  }
-
-  function expected(first: number, end: number): ContainerRun[] {
-    const tokens = file.blocks.flatMap((whole) => {
-      const block = sliceFrames(whole, first, end);
-      return block
-        ? [{ kind: 'tokens' as const, at: block.firstFrameIndex, run: { kind: 'tokens' as const, block } }]
-        : [];
-    });
-    const gaps = file.gaps.flatMap((gap) => {
-      const at = Math.max(first, gap.firstFrameIndex);
-      const frameCount = Math.min(end, gap.firstFrameIndex + gap.frameCount) - at;
-      if (frameCount <= 0) return [];
-      return [
-        {
-          kind: 'gap' as const,
-          at,
-          run: { kind: 'gap' as const, gap: { ...gap, firstFrameIndex: at, frameCount } },
-        },
-      ];
-    });
-    return [...tokens, ...gaps].sort((a, b) => a.at - b.at).map(({ run }) => run);
-  }
-
-  test('gives exactly the frames asked for', async () => {
-    const seeker = await ContainerSeeker.open(sourceOf(file.bytes));
-    expect(seeker.header).toEqual(header);
-    expect(seeker.trailer.frameCount).toBe(file.frameCount);
-    const random = new SeededRandom(9);
-    for (let round = 0; round < 100; round += 1) {
-      const first = random.below(file.frameCount);
-      const count = 1 + random.below(round % 2 ? 3 : 500);
-      const end = Math.min(first + count, file.frameCount);
-      expect(await collect(seeker.read(first, count))).toEqual(expected(first, end));
-    }
-    expect(await collect(seeker.read(0))).toEqual(expected(0, file.frameCount));
-    expect(await collect(seeker.read(file.frameCount))).toEqual([]);
-  });
-
-  test('reads a small part of the file for a small part of the sound', async () => {
-    const source = sourceOf(file.bytes);
-    const seeker = await ContainerSeeker.open(source);
-    source.bytesRead = 0;
-    await collect(seeker.read(file.frameCount - 20, 5));
-    expect(source.bytesRead).toBeLessThan(file.bytes.length / 3);
-  });
-
-  test('needs a whole file, and sound packets where it reads', async () => {
-    await expect(ContainerSeeker.open(sourceOf(file.bytes.subarray(0, -1)))).rejects.toMatchObject({
-      code: 'truncated_container',
-    });
-    await expect(ContainerSeeker.open(sourceOf(new Uint8Array()))).rejects.toMatchObject({
-      code: 'truncated_container',
-    });
-    const bytes = file.bytes.slice();
-    bytes[file.ends[200]! + 4]! ^= 1;
-    const seeker = await ContainerSeeker.open(sourceOf(bytes));
-    await expect(collect(seeker.read(0))).rejects.toMatchObject({ code: 'bad_container' });
-    expect(await collect(seeker.read(0, 20))).toEqual(expected(0, 20));
-  });
-
-  test('in a file of many hours stays within the bounds of the index', async () => {
-    const writer = new ContainerWriter({ ...header, quantizers: 1 });
-    const parts = [writer.begin()];
-    const codes = Uint16Array.of(1);
-    for (let packet = 0; packet < 70_000; packet += 1) {
-      const firstFrameIndex = writer.nextFrameIndex;
-      const gap = { firstFrameIndex, frameCount: 99, reason: 'input_lost' } as const;
-      if (packet % 2) parts.push(writer.gap(gap));
-      else parts.push(writer.tokens({ firstFrameIndex, frameCount: 1, quantizers: 1, codes }));
-    }
-    for (let minute = 0; minute < 40_000; minute += 1) {
-      parts.push(
-        writer.gap({ firstFrameIndex: writer.nextFrameIndex, frameCount: 3000, reason: 'input_lost' }),
-      );
-    }
-    parts.push(writer.finish());
-    const bytes = new Uint8Array(writer.byteLength);
-    let at = 0;
-    for (const part of parts) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-    const { events } = readAll(bytes);
-    const index = events.find((event) => event.kind === 'index');
-    expect(index?.entries.length).toBeLessThanOrEqual(65_536);
-    expect(index?.entries.length).toBeGreaterThan(30_000);
-    const seeker = await ContainerSeeker.open(sourceOf(bytes));
-    const [run] = await collect(seeker.read(100 * 20_000, 1));
-    expect(run).toMatchObject({ kind: 'tokens', block: { firstFrameIndex: 2_000_000, codes } });
   });
 });

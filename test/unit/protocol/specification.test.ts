@@ -204,7 +204,10 @@ describe('the test vectors of the specification', () => {
   });
 
   const context = { codebookSize: 1024, maxQuantizers: 12, maxFramesPerPacket: 50, maxFrameBytes: 4096 };
-  type FrameVector = { hex: string; frame: Record<string, unknown> & { codes?: number[]; payload?: string } };
+  interface FrameVector {
+    hex: string;
+    frame: Record<string, unknown> & { codes?: number[]; payload?: string };
+  }
 
   test('for binary frames', () => {
     const vectors = JSON.parse(fence('frames')) as FrameVector[];
