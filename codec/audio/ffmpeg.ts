@@ -102,10 +102,14 @@ export async function decodeWithFfmpeg(
 
 /**
  * Starts encoding mono samples of `sampleRate` Hz to the file at `path`. The extension picks the format: `.flac`,
- * `.opus`, `.ogg` (Opus) with any ffmpeg, `.mp3`, `.m4a` and others where that ffmpeg can.
+ * `.opus`, `.ogg` (Opus) with any ffmpeg, `.mp3`, `.m4a` and others where that ffmpeg can. `name` is the file in messages.
  * @throws TesseraError `unsupported_audio` where there is no ffmpeg.
  */
-export async function encodeWithFfmpeg(path: string, sampleRate: number): Promise<FfmpegEncoding> {
+export async function encodeWithFfmpeg(
+  path: string,
+  sampleRate: number,
+  name: string,
+): Promise<FfmpegEncoding> {
   await prepareFfmpeg();
   const input = new CountingPassThrough();
   const command = newCommand()
@@ -113,7 +117,7 @@ export async function encodeWithFfmpeg(path: string, sampleRate: number): Promis
     .inputOptions(['-f', 'f32le', '-ar', String(sampleRate), '-ac', '1', '-protocol_whitelist', 'pipe'])
     .outputOptions(['-y', ...formatOptions(path)])
     .output(fileUrl(path));
-  const run = new FfmpegRun(command, path, {
+  const run = new FfmpegRun(command, name, {
     stallMs: STALL_MS,
     progress: () => input.byteCount,
     idle: () => input.writableLength === 0 && !input.writableEnded,

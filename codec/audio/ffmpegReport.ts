@@ -35,7 +35,7 @@ const CAUSES: readonly { readonly pattern: RegExp; readonly code: ErrorCode }[] 
   { pattern: /moov atom not found/i, code: 'bad_audio' },
   { pattern: /no decoder found for.*|decoder .*not found.*/i, code: 'unsupported_audio' },
   {
-    pattern: /(unable to (find a suitable|choose an) output format|encoder .*not found|unknown encoder).*/i,
+    pattern: /unable to (find a suitable|choose an) output format|(encoder .*not found|unknown encoder).*/i,
     code: 'unsupported_audio',
   },
   {

@@ -114,6 +114,8 @@ class OpenedAudio implements AudioSource {
   #state: 'opening' | 'open' | 'reading' | 'closed' = 'opening';
   #info: AudioInfo | undefined;
   #decoding: FfmpegDecoding | undefined;
+  /** True where ffmpeg gets its input from here and cannot seek in it. */
+  #isPiped = false;
   /** Where the WAV stream comes from: the input itself, or ffmpeg. */
   #wav: { readonly reader: ByteReader; readonly header: WavHeader } | undefined;
   #pipeline: PcmPipeline | undefined;
@@ -156,7 +158,8 @@ class OpenedAudio implements AudioSource {
     // A pipe has been read from by now, so ffmpeg must get it from here.
     const input =
       file?.bytes === undefined ? Readable.from(this.#input.rest(), { objectMode: false }) : file.path;
-    if (typeof input === 'string') this.#input.close();
+    this.#isPiped = typeof input !== 'string';
+    if (!this.#isPiped) this.#input.close();
     const decoding = await decodeWithFfmpeg(input, {
       name: this.#name,
       inputWaits: () => this.#input.waiting,
@@ -166,7 +169,7 @@ class OpenedAudio implements AudioSource {
     const first = await reader.readSome(READ_BYTES);
     if (first === undefined) {
       await decoding.done;
-      throw new TesseraError('bad_audio', `${this.#name}: it holds no audio.`);
+      throw this.#noSamples();
     }
     reader.unread(first);
     const header = await readWavHeader(reader, this.#name);
@@ -202,7 +205,7 @@ class OpenedAudio implements AudioSource {
         anySamples = true;
       }
       await this.#decoding?.done;
-      if (!anySamples) throw new TesseraError('bad_audio', `${this.#name}: it holds no samples.`);
+      if (!anySamples) throw this.#noSamples();
       const rest = pipeline.flush();
       if (rest.length > 0) yield rest;
     } catch (error) {
@@ -211,6 +214,11 @@ class OpenedAudio implements AudioSource {
     } finally {
       await this.close();
     }
+  }
+
+  #noSamples(): TesseraError {
+    const hint = this.#isPiped ? ' An MP4 whose index stands at its end can only be read as a file.' : '';
+    return new TesseraError('bad_audio', `${this.#name}: it holds no samples.${hint}`);
   }
 
   #isClosed(): boolean {
