@@ -5,8 +5,10 @@ import {
   TesseraError,
   type ContainerEvent,
   type ContainerHeader,
+  type ContainerTrailer,
   type TokenBlock,
 } from '../../../protocol/index.js';
+import { encodeRecord, encodeTrailerBody, RECORD_TYPES } from '../../../protocol/container/format.js';
 import { errorOf, valueOrTesseraError } from './errorsOf.js';
 import { SeededRandom } from './random.js';
 import { concat, header, sampleFile } from './sampleFile.js';
@@ -180,6 +182,23 @@ describe('a damaged .tsr file', () => {
     for (const parts of [without, doubled, swapped, lastGone]) {
       expect(errorOf(() => readAll(concat(parts))).code).toBe('bad_container');
     }
+  });
+
+  test.each<[string, Partial<ContainerTrailer>]>([
+    ['frame count', { frameCount: 1 }],
+    ['record count', { recordCount: 11 }],
+    ['index offset', { indexByteOffset: 9 }],
+    ['checksum of the whole file', { checksum: 1 }],
+    ['sample count', { sampleCount: file.frameCount * 480 + 1 }],
+  ])('is noticed when the trailer is sound but its %s is wrong', (_what, change) => {
+    const { events } = readAll(file.bytes);
+    const end = events.find((event) => event.kind === 'end');
+    const withTrailer = (trailer: ContainerTrailer) =>
+      concat([file.bytes.subarray(0, -42), encodeRecord(RECORD_TYPES.trailer, encodeTrailerBody(trailer))]);
+    expect(withTrailer(end!.trailer)).toEqual(file.bytes);
+    const error = errorOf(() => readAll(withTrailer({ ...end!.trailer, ...change })));
+    expect(error.code).toBe('bad_container');
+    expect(error.message).toMatch(/^The trailer at byte \d+ is damaged/);
   });
 
   test('is refused when it goes on after its trailer, or is something else', () => {

@@ -131,6 +131,11 @@ describe('raw samples', () => {
     expect(new Int16Array(bytes.buffer)).toEqual(Int16Array.of(32_767, 32_767, -32_768, 0, -32_768));
   });
 
+  test('between two steps of 16 bits are rounded to the nearer one', () => {
+    const bytes = encodePcm(Float32Array.of(1.6 / 32_768, 1.4 / 32_768, -1.6 / 32_768), 'pcm_s16le');
+    expect(new Int16Array(bytes.buffer)).toEqual(Int16Array.of(2, 1, -2));
+  });
+
   test('are read at any alignment, and only whole', () => {
     const shifted = Uint8Array.of(9, 0x00, 0x40, 0x00, 0xc0).subarray(1);
     expect(decodePcm(shifted, 'pcm_s16le')).toEqual(Float32Array.of(0.5, -0.5));

@@ -103,15 +103,15 @@ describe('seeking', () => {
     const writer = new ContainerWriter({ ...header, quantizers: 1 });
     const parts = [writer.begin()];
     const codes = Uint16Array.of(1);
-    for (let packet = 0; packet < 70_000; packet += 1) {
+    for (let packet = 0; packet < 140_000; packet += 1) {
       const firstFrameIndex = writer.nextFrameIndex;
       const gap = { firstFrameIndex, frameCount: 99, reason: 'input_lost' } as const;
       if (packet % 2) parts.push(writer.gap(gap));
       else parts.push(writer.tokens({ firstFrameIndex, frameCount: 1, quantizers: 1, codes }));
     }
-    for (let minute = 0; minute < 40_000; minute += 1) {
+    for (let packet = 0; packet < 20_000; packet += 1) {
       parts.push(
-        writer.gap({ firstFrameIndex: writer.nextFrameIndex, frameCount: 3000, reason: 'input_lost' }),
+        writer.gap({ firstFrameIndex: writer.nextFrameIndex, frameCount: 100, reason: 'input_lost' }),
       );
     }
     parts.push(writer.finish());
@@ -125,8 +125,16 @@ describe('seeking', () => {
     reader.push(bytes);
     let index: Extract<ContainerEvent, { kind: 'index' }> | undefined;
     for (let event = reader.read(); event; event = reader.read()) if (event.kind === 'index') index = event;
-    expect(index?.entries.length).toBeLessThanOrEqual(65_536);
-    expect(index?.entries.length).toBeGreaterThan(30_000);
+    const entries = index?.entries ?? [];
+    expect(entries.length).toBeLessThanOrEqual(65_536);
+    expect(entries.length).toBeGreaterThan(30_000);
+    expect(entries[0]).toEqual({ firstFrameIndex: 0, byteOffset: parts[0]?.length });
+    // After thinning, entries of the new part keep the wider spacing too.
+    const steps = entries
+      .slice(1)
+      .map((entry, at) => entry.firstFrameIndex - (entries[at]?.firstFrameIndex ?? 0));
+    expect(Math.min(...steps.slice(0, 30_000))).toBeGreaterThanOrEqual(128);
+    expect(Math.min(...steps.slice(-4000))).toBeGreaterThanOrEqual(128);
     const seeker = await ContainerSeeker.open(sourceOf(bytes));
     const [run] = await collect(seeker.read(100 * 20_000, 1));
     expect(run).toMatchObject({ kind: 'tokens', block: { firstFrameIndex: 2_000_000, codes } });
@@ -149,6 +157,7 @@ describe('seeking', () => {
       rebuild([first], indexOffset - 1),
       rebuild([first], 2 ** 50),
       rebuild([{ firstFrameIndex: 0, byteOffset: indexOffset }]),
+      rebuild([first, first]),
     ];
     for (const bytes of misplaced) {
       await expect(ContainerSeeker.open(sourceOf(bytes))).rejects.toMatchObject({ code: 'bad_container' });
