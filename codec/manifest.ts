@@ -1,0 +1,159 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as z from 'zod';
+import { bitsPerCode as bitsOf, isCodebookSize } from '../protocol/bitPacking.js';
+import { TesseraError } from '../protocol/errors.js';
+import type { ModelSummary } from '../protocol/serverMessages.js';
+
+/** The version of the codec contract that this code speaks; a manifest of another one is refused. */
+export const CODEC_CONTRACT = 1;
+
+/** The manifest's file name within a model's directory. */
+export const MANIFEST_FILE = 'manifest.json';
+
+/** The model that comes with the package (this file runs from dist/codec/). */
+export const DEFAULT_MODEL_DIRECTORY = fileURLToPath(new URL('../../codec/model/', import.meta.url));
+
+const positive = z.int().positive();
+const fileName = z.string().regex(/^[\w-][\w.-]*$/, 'must be a plain file name');
+
+const stateSchema = z.object({
+  /** Name of the graph's input that takes the tensor. */
+  input: z.string().min(1),
+  /** Name of the graph's output that gives its successor. */
+  output: z.string().min(1),
+  /** Of one stream, without the batch dimension in front. */
+  shape: z.array(positive).min(1),
+  type: z.literal('float32'),
+});
+
+const graphSchema = z.object({
+  file: fileName,
+  /** Of the file, in lower-case hex. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits'),
+  /** Every state tensor; all zeros start a stream. */
+  states: z.array(stateSchema).min(1),
+});
+
+const manifestSchema = z
+  .object({
+    contract: z.literal(CODEC_CONTRACT),
+    name: z.string().min(1),
+    version: z.string().min(1),
+    licence: z.string().min(1),
+    /** Hz. */
+    sampleRate: positive,
+    /** Samples a frame. */
+    hop: positive,
+    /** Algorithmic delay of encoder and decoder together, in samples: framing plus overlap. */
+    delaySamples: z.int().nonnegative(),
+    /** The part of it by which the decoder's output lags the tokens' place in time. */
+    decoderDelaySamples: z.int().nonnegative(),
+    /** Codebooks. */
+    quantizers: positive,
+    /** Entries of each codebook. */
+    codebookSize: z.int().refine(isCodebookSize, 'must be an integer from 2 to 65,536'),
+    latentChannels: positive,
+    /** Latent channels that each masked quantizer sees (MCRVQ); empty: plain residual quantization. */
+    maskedGroups: z.array(positive),
+    encoder: graphSchema,
+    decoder: graphSchema,
+    trainingData: z.array(z.looseObject({ name: z.string() })),
+  })
+  .refine((manifest) => manifest.decoderDelaySamples <= manifest.delaySamples, {
+    path: ['decoderDelaySamples'],
+    message: 'must not be above delaySamples',
+  })
+  .refine((manifest) => manifest.maskedGroups.length <= manifest.quantizers, {
+    path: ['maskedGroups'],
+    message: 'must not have more groups than there are quantizers',
+  })
+  .refine((manifest) => sum(manifest.maskedGroups) <= manifest.latentChannels, {
+    path: ['maskedGroups'],
+    message: 'must not share out more than latentChannels',
+  });
+
+/** Everything that code may know of a model: see the schema's fields. */
+export type Manifest = Readonly<z.infer<typeof manifestSchema>>;
+/** One half of a model: its file and its state tensors. */
+export type GraphManifest = Readonly<z.infer<typeof graphSchema>>;
+
+/**
+ * Reads and checks `manifest.json` of a model's directory. The files it names are not touched.
+ * @throws TesseraError `bad_manifest` that names the file, and the field where one is wrong.
+ */
+export async function loadManifest(directory: string = DEFAULT_MODEL_DIRECTORY): Promise<Manifest> {
+  const path = join(directory, MANIFEST_FILE);
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TesseraError('bad_manifest', `${path} cannot be read: ${reason}`, { cause });
+  }
+  return parseManifest(value, path);
+}
+
+/**
+ * Checks a manifest that was read elsewhere; `subject` (its path) opens the error's sentence.
+ * @throws TesseraError `bad_manifest` that names the field.
+ */
+export function parseManifest(value: unknown, subject: string): Manifest {
+  const result = manifestSchema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const field = issue?.path.join('.') ?? '';
+  throw new TesseraError(
+    'bad_manifest',
+    `${subject}: ${field === '' ? 'the manifest' : `field "${field}"`} is wrong: ${issue?.message ?? 'malformed'}`,
+  );
+}
+
+/** Frames a second. */
+export function frameRate(manifest: Pick<Manifest, 'sampleRate' | 'hop'>): number {
+  return manifest.sampleRate / manifest.hop;
+}
+
+/** Bits of one code: ceil(log2(codebook size)). */
+export function bitsPerCode(manifest: Pick<Manifest, 'codebookSize'>): number {
+  return bitsOf(manifest.codebookSize);
+}
+
+/** Bits of codes a second with so many codebooks, without headers. */
+export function bitsPerSecond(
+  manifest: Pick<Manifest, 'sampleRate' | 'hop' | 'codebookSize'>,
+  quantizers: number,
+): number {
+  return quantizers * bitsPerCode(manifest) * frameRate(manifest);
+}
+
+/** Algorithmic delay from input to output in milliseconds. */
+export function delayMs(manifest: Pick<Manifest, 'sampleRate' | 'delaySamples'>): number {
+  return (1000 * manifest.delaySamples) / manifest.sampleRate;
+}
+
+/** What clients are told of a model: enough to read tokens and to place samples in time. */
+export function summarizeManifest(manifest: Manifest, digest: string): ModelSummary {
+  return {
+    name: manifest.name,
+    version: manifest.version,
+    digest,
+    sampleRate: manifest.sampleRate,
+    hop: manifest.hop,
+    frameRate: frameRate(manifest),
+    quantizers: manifest.quantizers,
+    codebookSize: manifest.codebookSize,
+    delaySamples: manifest.delaySamples,
+    decoderDelaySamples: manifest.decoderDelaySamples,
+  };
+}
+
+/** Values that one stream's tensor of this shape holds. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { InferenceSession } from 'onnxruntime-node';
+import { TesseraError } from '../../protocol/errors.js';
+import type { ModelSummary } from '../../protocol/serverMessages.js';
+import {
+  DEFAULT_MODEL_DIRECTORY,
+  loadManifest,
+  summarizeManifest,
+  type GraphManifest,
+  type Manifest,
+} from '../manifest.js';
+import { DecoderBatch, EncoderBatch } from './batch.js';
+import { checkSession, createSession, type GraphContract } from './graph.js';
+import { probeProvider, PROVIDERS, type Provider, type ProviderFailure } from './providers.js';
+import { SharedBatch } from './sharedBatch.js';
+
+/** What {@link CodecModel.load} may be told. */
+export interface LoadModelOptions {
+  /** Where `manifest.json` lies; by default the model of the package. */
+  readonly directory?: string;
+  /** What runs the graphs; `auto`, the default, takes the first of cuda, webgpu and cpu that works here. */
+  readonly provider?: Provider | 'auto';
+  /** Threads of one run on the cpu provider, 1 by default: more of them cost more than they give at one frame a run. */
+  readonly threads?: number;
+}
+
+/**
+ * A codec model, loaded and checked: its manifest and its two graphs. It keeps no stream's state, so that any number
+ * of streams share it; a run blocks the thread, so servers load one in each worker thread.
+ */
+export class CodecModel {
+  readonly manifest: Manifest;
+  /** Hex SHA-256 over the hashes of both graphs: equal digests give equal codes. */
+  readonly digest: string;
+  /** What runs the graphs. */
+  readonly provider: Provider;
+  /** With `auto`: the providers that were tried before, and why they were not taken. */
+  readonly providerFailures: readonly ProviderFailure[];
+  /** Run memory that the streams of this thread share. */
+  readonly sharedEncoderBatch: SharedBatch<EncoderBatch>;
+  /** Run memory that the streams of this thread share. */
+  readonly sharedDecoderBatch: SharedBatch<DecoderBatch>;
+  readonly #encoder: InferenceSession;
+  readonly #decoder: InferenceSession;
+
+  private constructor(
+    manifest: Manifest,
+    sessions: ProviderSessions,
+    providerFailures: readonly ProviderFailure[],
+  ) {
+    this.manifest = manifest;
+    this.digest = modelDigest(manifest);
+    this.provider = sessions.provider;
+    this.providerFailures = providerFailures;
+    this.#encoder = sessions.encoder;
+    this.#decoder = sessions.decoder;
+    this.sharedEncoderBatch = new SharedBatch((rows, frames) => new EncoderBatch(manifest, rows, frames));
+    this.sharedDecoderBatch = new SharedBatch((rows, frames) => new DecoderBatch(manifest, rows, frames));
+  }
+
+  /**
+   * Reads the manifest, checks the hash of both graphs, and makes their sessions.
+   * @throws TesseraError `bad_manifest` (unreadable, malformed, or the graphs do not fit it), `file_error` (a graph is
+   * missing), `model_tampered` (a graph does not have its hash), `provider_unavailable` (with the reason).
+   */
+  static async load(options: LoadModelOptions = {}): Promise<CodecModel> {
+    const directory = options.directory ?? DEFAULT_MODEL_DIRECTORY;
+    const manifest = await loadManifest(directory);
+    const files = {
+      encoder: await readVerified(directory, manifest.encoder),
+      decoder: await readVerified(directory, manifest.decoder),
+    };
+    const wanted = options.provider ?? 'auto';
+    const failures: ProviderFailure[] = [];
+    for (const provider of wanted === 'auto' ? PROVIDERS : [wanted]) {
+      const reason = await probeProvider(provider, join(directory, manifest.encoder.file), manifest.hop);
+      if (reason !== undefined) {
+        failures.push({ provider, reason });
+        continue;
+      }
+      const sessions = await openSessions(files, provider, options.threads ?? 1, failures);
+      if (sessions === undefined) continue;
+      checkSession(sessions.encoder, manifest.encoder, encoderContract(manifest));
+      checkSession(sessions.decoder, manifest.decoder, decoderContract(manifest));
+      return new CodecModel(manifest, sessions, failures);
+    }
+    const reasons = failures.map(({ provider, reason }) => `${provider}: ${reason}`).join('; ');
+    throw new TesseraError('provider_unavailable', `The model cannot be run here (${reasons})`);
+  }
+
+  /** What clients are told of this model. */
+  get summary(): ModelSummary {
+    return summarizeManifest(this.manifest, this.digest);
+  }
+
+  /**
+   * One run of the encoder: `batch.pcm` and `batch.states` in, `batch.codes` and `batch.nextStates` out. Samples must be
+   * finite and within [-1, 1]: one stream's NaN would stay in its state. {@link encodeBatch} checks that.
+   */
+  async runEncoder(batch: EncoderBatch, rows: number, frames: number): Promise<void> {
+    const { feeds, fetches } = batch.tensors(rows, frames);
+    await this.#encoder.run(feeds, fetches);
+  }
+
+  /**
+   * One run of the decoder: `batch.codes`, `batch.active` and `batch.states` in, `batch.pcm` and `batch.nextStates`
+   * out. Codes must be within the codebook. {@link decodeBatch} checks that.
+   */
+  async runDecoder(batch: DecoderBatch, rows: number, frames: number): Promise<void> {
+    const { feeds, fetches } = batch.tensors(rows, frames);
+    await this.#decoder.run(feeds, fetches);
+  }
+
+  /** Frees the graphs. Streams of this model cannot be used afterwards. */
+  async close(): Promise<void> {
+    await this.#encoder.release();
+    await this.#decoder.release();
+  }
+}
+
+/** The digest that names a model's files. */
+export function modelDigest(manifest: Manifest): string {
+  return createHash('sha256').update(manifest.encoder.sha256).update(manifest.decoder.sha256).digest('hex');
+}
+
+interface ProviderSessions {
+  readonly provider: Provider;
+  readonly encoder: InferenceSession;
+  readonly decoder: InferenceSession;
+}
+
+/** The bytes that were checked are the ones that are loaded: a file cannot change in between. */
+async function readVerified(directory: string, graph: GraphManifest): Promise<Uint8Array> {
+  const path = join(directory, graph.file);
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TesseraError('file_error', `The model file ${path} cannot be read: ${reason}`, { cause });
+  });
+  const hash = createHash('sha256').update(bytes).digest('hex');
+  if (hash !== graph.sha256) {
+    throw new TesseraError(
+      'model_tampered',
+      `The model file ${path} has the SHA-256 ${hash}, but the manifest says ${graph.sha256}; install the model again`,
+    );
+  }
+  return bytes;
+}
+
+async function openSessions(
+  files: { readonly encoder: Uint8Array; readonly decoder: Uint8Array },
+  provider: Provider,
+  threads: number,
+  failures: ProviderFailure[],
+): Promise<ProviderSessions | undefined> {
+  try {
+    return {
+      provider,
+      encoder: await createSession(files.encoder, provider, threads),
+      decoder: await createSession(files.decoder, provider, threads),
+    };
+  } catch (error) {
+    failures.push({ provider, reason: error instanceof Error ? error.message : String(error) });
+    return undefined;
+  }
+}
+
+const encoderContract = ({ quantizers }: Manifest): GraphContract => ({
+  inputs: [{ name: 'pcm', type: 'float32', shape: ['batch', 'samples'] }],
+  outputs: [{ name: 'codes', type: 'int32', shape: ['batch', quantizers, 'frames'] }],
+});
+
+const decoderContract = ({ quantizers }: Manifest): GraphContract => ({
+  inputs: [
+    { name: 'codes', type: 'int32', shape: ['batch', quantizers, 'frames'] },
+    { name: 'active', type: 'float32', shape: ['batch', quantizers] },
+  ],
+  outputs: [{ name: 'pcm', type: 'float32', shape: ['batch', 'samples'] }],
+});

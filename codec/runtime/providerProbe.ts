@@ -1,0 +1,29 @@
+/**
+ * Runs one step of a graph on a provider, in a process of its own: `node providerProbe.js PROVIDER GRAPH FRAME_SAMPLES`.
+ * Exits with 0 when it ran; else prints the reason to standard output and exits with 1.
+ */
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+
+const [provider = '', graphPath = '', frameSamples = ''] = process.argv.slice(2);
+
+async function probe(): Promise<void> {
+  const session = await InferenceSession.create(graphPath, { executionProviders: [provider] });
+  const feeds: Record<string, Tensor> = {};
+  for (const input of session.inputMetadata) {
+    if (!input.isTensor) throw new Error(`the graph's input ${input.name} is no tensor`);
+    // Dimensions of free size: one stream, one frame.
+    const dims = input.shape.map((size, axis) =>
+      typeof size === 'number' ? size : axis === 0 ? 1 : Number(frameSamples),
+    );
+    const count = dims.reduce((product, size) => product * size, 1);
+    feeds[input.name] = new Tensor('float32', new Float32Array(count), dims);
+  }
+  await session.run(feeds);
+}
+
+probe().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stdout.write(error instanceof Error ? error.message : String(error), () => process.exit(1));
+  },
+);
