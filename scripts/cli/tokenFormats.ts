@@ -1,6 +1,9 @@
-import { ContainerWriter } from '../../protocol/container/writer.js';
-import type { ModelSummary } from '../../protocol/serverMessages.js';
-import type { TokenBlock } from '../../protocol/tokens.js';
+import {
+  ContainerWriter,
+  type ContainerHeader,
+  type ModelSummary,
+  type TokenBlock,
+} from '../../protocol/index.js';
 import type { ByteSink } from './byteSink.js';
 import type { Interruption } from './interruption.js';
 import { bytesOf, TokenSpool } from './tokenSpool.js';
@@ -45,6 +48,25 @@ export async function openTokenSink(
     : new SpooledSink(spool, (sampleCount) => writeJsonLine(utterance, spool, sampleCount, target));
 }
 
+/** The header of a container of tokens that `model` made. */
+export function containerHeader(
+  model: ModelSummary,
+  quantizers: number,
+  metadata: Readonly<Record<string, string>>,
+): ContainerHeader {
+  return {
+    modelName: model.name,
+    modelVersion: model.version,
+    modelDigest: model.digest,
+    sampleRate: model.sampleRate,
+    hop: model.hop,
+    codebookSize: model.codebookSize,
+    quantizers,
+    decoderDelaySamples: model.decoderDelaySamples,
+    metadata,
+  };
+}
+
 /** Writes the container as the blocks come: each is a packet. */
 class TsrSink implements TokenSink {
   readonly #writer: ContainerWriter;
@@ -56,17 +78,7 @@ class TsrSink implements TokenSink {
   }
 
   static async start({ model, quantizers, metadata }: Utterance, target: ByteSink): Promise<TsrSink> {
-    const writer = new ContainerWriter({
-      modelName: model.name,
-      modelVersion: model.version,
-      modelDigest: model.digest,
-      sampleRate: model.sampleRate,
-      hop: model.hop,
-      codebookSize: model.codebookSize,
-      quantizers,
-      decoderDelaySamples: model.decoderDelaySamples,
-      metadata,
-    });
+    const writer = new ContainerWriter(containerHeader(model, quantizers, metadata));
     await target.write(writer.begin());
     return new TsrSink(writer, target);
   }
