@@ -1,0 +1,66 @@
+import { ByteReader } from '../../protocol/byteReader.js';
+import { ByteWriter } from '../../protocol/byteWriter.js';
+import type { Mode } from '../../protocol/clientMessages.js';
+import { takeQuantizers, type TokenBlock } from '../../protocol/tokens.js';
+import type { CodecModel } from '../../codec/runtime/model.js';
+import { StreamingDecoder } from '../../codec/runtime/decoder.js';
+import { StreamingEncoder } from '../../codec/runtime/encoder.js';
+import { InputQueue } from './inputQueue.js';
+
+/** A session in its worker: its input, its codec state, and how many codebooks it sends. */
+export class CodecSession {
+  readonly number: number;
+  readonly mode: Mode;
+  readonly input: InputQueue;
+  /** In modes `encode` and `resynth`. */
+  readonly encoder: StreamingEncoder | undefined;
+  /** In modes `decode` and `resynth`. */
+  readonly decoder: StreamingDecoder | undefined;
+  quantizers: number;
+  isClosed = false;
+  #cutFrames: number;
+
+  /** @throws TesseraError `bad_codec_state` when `state` is damaged or of another mode or model. */
+  constructor(
+    model: CodecModel,
+    options: { number: number; mode: Mode; quantizers: number; state: Uint8Array | undefined },
+  ) {
+    this.number = options.number;
+    this.mode = options.mode;
+    this.quantizers = options.quantizers;
+    this.input = new InputQueue(model.manifest.hop);
+    const saved = options.state && readSavedState(options.state);
+    if (this.mode !== 'decode') {
+      this.encoder = saved ? StreamingEncoder.import(model, saved.encoder) : new StreamingEncoder(model);
+    }
+    if (this.mode !== 'encode') {
+      this.decoder = saved ? StreamingDecoder.import(model, saved.decoder) : new StreamingDecoder(model);
+    }
+    this.#cutFrames = this.encoder?.frameIndex ?? 0;
+  }
+
+  /** Index of the first frame that is still to be cut to the session's codebooks; in mode `decode`, to be decoded. */
+  get nextFrameIndex(): number {
+    return this.encoder ? this.#cutFrames : (this.decoder?.frameIndex ?? 0);
+  }
+
+  /** Cuts encoded frames to the session's codebooks: what was cut cannot change any more. */
+  cut(block: TokenBlock): TokenBlock {
+    this.#cutFrames = block.firstFrameIndex + block.frameCount;
+    return takeQuantizers(block, this.quantizers);
+  }
+
+  /** The state of both halves; meant for {@link EngineSessionOptions.state}. */
+  exportState(): Uint8Array {
+    const encoder = this.encoder?.exportState() ?? new Uint8Array(0);
+    const decoder = this.decoder?.exportState() ?? new Uint8Array(0);
+    return new ByteWriter().varint(encoder.length).append(encoder).append(decoder).bytes();
+  }
+}
+
+function readSavedState(bytes: Uint8Array): { readonly encoder: Uint8Array; readonly decoder: Uint8Array } {
+  const reader = new ByteReader(bytes, 'bad_codec_state', 'The session state');
+  const encoderBytes = reader.varint('length of the encoder state');
+  const encoder = reader.take('encoder state', encoderBytes);
+  return { encoder, decoder: reader.rest() };
+}

@@ -1,0 +1,286 @@
+import { TesseraError } from '../../protocol/errors.js';
+import type { TokenBlock } from '../../protocol/tokens.js';
+import { decodeBatch } from '../../codec/runtime/decoder.js';
+import { encodeBatch } from '../../codec/runtime/encoder.js';
+import type { CodecModel } from '../../codec/runtime/model.js';
+import { CodecSession } from './codecSession.js';
+import type { SessionReport, WorkerReport, WorkerRequest } from './threadMessages.js';
+import type { RunFigures } from './types.js';
+
+/** Frames of one session in one run, at most: a session that is behind takes more of them, the others wait longer. */
+const MAX_FRAMES_PER_TURN = 4;
+
+interface EncodeJob {
+  readonly session: CodecSession;
+  readonly samples: Float32Array;
+}
+
+/** Frames to decode, or to conceal where there is no `block`. */
+interface DecodeJob {
+  readonly session: CodecSession;
+  readonly firstFrameIndex: number;
+  readonly frameCount: number;
+  readonly block: TokenBlock | undefined;
+}
+
+/**
+ * The loop of a worker. Each turn takes one piece of input of every session that has one, runs those of equal length
+ * together, and reports. A session that was served goes to the end of the line, so nobody starves; one that has
+ * nothing to do costs nothing.
+ */
+export class Scheduler {
+  readonly #model: CodecModel;
+  readonly #maxBatch: number;
+  readonly #report: (report: WorkerReport) => void;
+  /** In the order in which they are served. */
+  readonly #sessions = new Map<number, CodecSession>();
+  #reports: SessionReport[] = [];
+  #runs: RunFigures[] = [];
+  #isRunning = false;
+
+  constructor(model: CodecModel, maxBatch: number, report: (report: WorkerReport) => void) {
+    this.#model = model;
+    this.#maxBatch = maxBatch;
+    this.#report = report;
+  }
+
+  /** Takes a request of the engine. */
+  handle(request: WorkerRequest): void {
+    if (request.type === 'open') {
+      this.#open(request);
+      return;
+    }
+    const session = this.#sessions.get(request.session);
+    // A session that failed here may still be sent something.
+    if (session === undefined) return;
+    switch (request.type) {
+      case 'pcm':
+        session.input.addPcm(request.samples);
+        break;
+      case 'tokens':
+        session.input.addTokens(request.block);
+        break;
+      case 'skip':
+        session.input.addSkip(request.frameCount);
+        break;
+      case 'flush':
+      case 'export':
+        session.input.addMark(request.type);
+        break;
+      case 'quantizers':
+        session.quantizers = request.quantizers;
+        this.#reports.push({
+          type: 'quantizers',
+          session: session.number,
+          quantizers: request.quantizers,
+          fromFrameIndex: session.nextFrameIndex,
+        });
+        this.#sendReports();
+        return;
+      case 'close':
+        this.#drop(session);
+        return;
+    }
+    this.#wake();
+  }
+
+  #open(request: Extract<WorkerRequest, { type: 'open' }>): void {
+    const { session: number, mode, quantizers, state } = request;
+    try {
+      this.#sessions.set(number, new CodecSession(this.#model, { number, mode, quantizers, state }));
+      this.#reports.push({ type: 'opened', session: number });
+    } catch (error) {
+      this.#reports.push(failure(number, error));
+    }
+    this.#sendReports();
+  }
+
+  #wake(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    // What else has arrived by now joins the first turn.
+    setImmediate(() => void this.#loop());
+  }
+
+  async #loop(): Promise<void> {
+    while (await this.#turn()) {
+      // Runs block the thread; between them requests get in.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#isRunning = false;
+  }
+
+  /** @returns whether there was anything to do. */
+  async #turn(): Promise<boolean> {
+    const encodeJobs: EncodeJob[] = [];
+    const decodeJobs: DecodeJob[] = [];
+    const marked: CodecSession[] = [];
+    const served = this.#nextInLine();
+    for (const { session, frames } of served) {
+      // To the end of the line.
+      this.#sessions.delete(session.number);
+      this.#sessions.set(session.number, session);
+      const piece = session.input.take(frames);
+      switch (piece.kind) {
+        case 'pcm':
+          encodeJobs.push({ session, samples: piece.samples });
+          this.#taken(session, piece.samples.length);
+          break;
+        case 'tokens':
+          decodeJobs.push(decodeJob(session, piece.block));
+          this.#taken(session, piece.block.frameCount);
+          break;
+        case 'skip':
+          decodeJobs.push(concealJob(session, piece.frameCount));
+          this.#taken(session, piece.frameCount);
+          break;
+        case 'mark':
+          if (piece.mark === 'export') this.#exportState(session);
+          else marked.push(session);
+      }
+    }
+    for (const jobs of byLength(encodeJobs, ({ samples }) => samples.length)) {
+      decodeJobs.push(...(await this.#encode(jobs)));
+    }
+    for (const session of marked) {
+      const rest = await this.#flush(session);
+      if (rest) decodeJobs.push(rest);
+    }
+    // Tokens leave before the decoder's runs.
+    this.#sendReports();
+    for (const jobs of byLength(decodeJobs, ({ frameCount }) => frameCount)) await this.#decode(jobs);
+    for (const session of marked) {
+      this.#push(session, { type: 'flushed', session: session.number, frames: session.nextFrameIndex });
+    }
+    this.#sendReports();
+    return served.length > 0;
+  }
+
+  #nextInLine(): { readonly session: CodecSession; readonly frames: number }[] {
+    const line: { session: CodecSession; frames: number }[] = [];
+    for (const session of this.#sessions.values()) {
+      const ready = session.input.readyFrames(MAX_FRAMES_PER_TURN);
+      // Powers of two, so that sessions meet in few runs.
+      if (ready > 0) line.push({ session, frames: 2 ** Math.floor(Math.log2(ready)) });
+      if (line.length === this.#maxBatch) break;
+    }
+    return line;
+  }
+
+  async #encode(jobs: readonly EncodeJob[]): Promise<DecodeJob[]> {
+    const items = jobs.map(({ session, samples }) => ({ encoder: session.encoder!, pcm: samples }));
+    const frames = Math.floor((jobs[0]?.samples.length ?? 0) / this.#model.manifest.hop);
+    const blocks = await this.#run('encoder', jobs, frames, () => encodeBatch(items));
+    return jobs.flatMap(({ session }, index) => {
+      const block = blocks?.[index];
+      return block ? this.#encoded(session, block) : [];
+    });
+  }
+
+  async #flush(session: CodecSession): Promise<DecodeJob | undefined> {
+    const { encoder } = session;
+    if (!encoder) return undefined;
+    const block = await this.#run('encoder', [{ session }], 1, () => encoder.flush());
+    return block && this.#encoded(session, block)[0];
+  }
+
+  /** Reports the tokens, or gives the decoder its share. */
+  #encoded(session: CodecSession, block: TokenBlock): DecodeJob[] {
+    const cut = session.cut(block);
+    if (session.decoder) return [decodeJob(session, cut)];
+    this.#push(session, { type: 'tokens', session: session.number, block: cut });
+    return [];
+  }
+
+  async #decode(jobs: readonly DecodeJob[]): Promise<void> {
+    const items = jobs.map(({ session, frameCount, block }) =>
+      block ? { decoder: session.decoder!, block } : { decoder: session.decoder!, lostFrames: frameCount },
+    );
+    const frames = jobs[0]?.frameCount ?? 0;
+    const outputs = await this.#run('decoder', jobs, frames, () => decodeBatch(items));
+    jobs.forEach(({ session, firstFrameIndex, frameCount }, index) => {
+      const samples = outputs?.[index];
+      if (!samples) return;
+      this.#push(session, { type: 'pcm', session: session.number, firstFrameIndex, frameCount, samples });
+    });
+  }
+
+  #exportState(session: CodecSession): void {
+    try {
+      this.#push(session, { type: 'state', session: session.number, state: session.exportState() });
+    } catch (error) {
+      this.#fail(session, error);
+    }
+  }
+
+  /** Runs, measures, and ends the sessions of a run that failed. */
+  async #run<Result>(
+    graph: RunFigures['graph'],
+    jobs: readonly { readonly session: CodecSession }[],
+    frames: number,
+    run: () => Promise<Result>,
+  ): Promise<Result | undefined> {
+    const start = performance.now();
+    try {
+      const result = await run();
+      if (frames > 0) {
+        this.#runs.push({ graph, sessions: jobs.length, frames, durationMs: performance.now() - start });
+      }
+      return result;
+    } catch (error) {
+      for (const { session } of jobs) this.#fail(session, error);
+      return undefined;
+    }
+  }
+
+  #taken(session: CodecSession, amount: number): void {
+    this.#push(session, { type: 'taken', session: session.number, amount });
+  }
+
+  #fail(session: CodecSession, error: unknown): void {
+    if (session.isClosed) return;
+    this.#drop(session);
+    this.#reports.push(failure(session.number, error));
+  }
+
+  #drop(session: CodecSession): void {
+    session.isClosed = true;
+    session.input.clear();
+    this.#sessions.delete(session.number);
+  }
+
+  #push(session: CodecSession, report: SessionReport): void {
+    if (!session.isClosed) this.#reports.push(report);
+  }
+
+  #sendReports(): void {
+    if (this.#reports.length === 0 && this.#runs.length === 0) return;
+    const report: WorkerReport = { type: 'turn', reports: this.#reports, runs: this.#runs };
+    this.#reports = [];
+    this.#runs = [];
+    this.#report(report);
+  }
+}
+
+function decodeJob(session: CodecSession, block: TokenBlock): DecodeJob {
+  return { session, firstFrameIndex: block.firstFrameIndex, frameCount: block.frameCount, block };
+}
+
+function concealJob(session: CodecSession, frameCount: number): DecodeJob {
+  return { session, firstFrameIndex: session.decoder!.frameIndex, frameCount, block: undefined };
+}
+
+function failure(session: number, error: unknown): SessionReport {
+  const { code, message } = TesseraError.from(error);
+  return { type: 'failed', session, error: { code, message } };
+}
+
+function byLength<Job>(jobs: readonly Job[], lengthOf: (job: Job) => number): Job[][] {
+  const groups = new Map<number, Job[]>();
+  for (const job of jobs) {
+    const group = groups.get(lengthOf(job));
+    if (group) group.push(job);
+    else groups.set(lengthOf(job), [job]);
+  }
+  return [...groups.values()];
+}

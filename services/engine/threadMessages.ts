@@ -1,0 +1,70 @@
+import type { Mode } from '../../protocol/clientMessages.js';
+import type { ErrorCode } from '../../protocol/errors.js';
+import type { ModelSummary } from '../../protocol/serverMessages.js';
+import type { TokenBlock } from '../../protocol/tokens.js';
+import type { Provider } from '../../codec/runtime/providers.js';
+import type { RunFigures } from './types.js';
+
+/** What a worker is started with. */
+export interface WorkerSettings {
+  readonly modelDirectory: string | undefined;
+  readonly provider: 'auto' | Provider;
+  readonly threads: number;
+  readonly maxBatch: number;
+}
+
+/** Engine to worker. `session` is the engine's number of a session, never used twice. */
+export type WorkerRequest =
+  | {
+      readonly type: 'open';
+      readonly session: number;
+      readonly mode: Mode;
+      readonly quantizers: number;
+      readonly state: Uint8Array | undefined;
+    }
+  | { readonly type: 'pcm'; readonly session: number; readonly samples: Float32Array }
+  | { readonly type: 'tokens'; readonly session: number; readonly block: TokenBlock }
+  | { readonly type: 'skip'; readonly session: number; readonly frameCount: number }
+  | { readonly type: 'quantizers'; readonly session: number; readonly quantizers: number }
+  | { readonly type: 'flush'; readonly session: number }
+  | { readonly type: 'export'; readonly session: number }
+  | { readonly type: 'close'; readonly session: number };
+
+/** Errors lose their class between threads. */
+export interface ErrorFields {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** What happened to one session. */
+export type SessionReport =
+  | { readonly type: 'opened'; readonly session: number }
+  | { readonly type: 'tokens'; readonly session: number; readonly block: TokenBlock }
+  | {
+      readonly type: 'pcm';
+      readonly session: number;
+      readonly firstFrameIndex: number;
+      readonly frameCount: number;
+      readonly samples: Float32Array;
+    }
+  | {
+      readonly type: 'quantizers';
+      readonly session: number;
+      readonly quantizers: number;
+      readonly fromFrameIndex: number;
+    }
+  | { readonly type: 'flushed'; readonly session: number; readonly frames: number }
+  | { readonly type: 'state'; readonly session: number; readonly state: Uint8Array }
+  /** Input that no longer waits: samples where the session takes audio, else frames. */
+  | { readonly type: 'taken'; readonly session: number; readonly amount: number }
+  | { readonly type: 'failed'; readonly session: number; readonly error: ErrorFields };
+
+/** Worker to engine. */
+export type WorkerReport =
+  | { readonly type: 'ready'; readonly model: ModelSummary; readonly provider: Provider }
+  | { readonly type: 'unfit'; readonly error: ErrorFields }
+  | {
+      readonly type: 'turn';
+      readonly reports: readonly SessionReport[];
+      readonly runs: readonly RunFigures[];
+    };

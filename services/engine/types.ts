@@ -1,0 +1,72 @@
+import type { TesseraError } from '../../protocol/errors.js';
+import type { Mode } from '../../protocol/clientMessages.js';
+import type { ModelSummary } from '../../protocol/serverMessages.js';
+import type { TokenBlock } from '../../protocol/tokens.js';
+import type { Provider } from '../../codec/runtime/providers.js';
+
+/** How an engine runs. */
+export interface EngineOptions {
+  /** Where the model lies; the package's own when left out. */
+  readonly modelDirectory?: string;
+  /** What runs it; `auto` (also when left out) tries cuda, webgpu, cpu in that order. */
+  readonly provider?: 'auto' | Provider;
+  /** Threads of one run, 1 when left out: more make one run quicker and all runs together slower. */
+  readonly threads?: number;
+  /** Frames that a session may have waiting before its pushes are held back; 50 when left out. */
+  readonly maxQueuedFrames?: number;
+  /** Sessions in one run, 16 when left out. */
+  readonly maxBatch?: number;
+  /** Script of the worker thread, to run the engine's own under a harness. */
+  readonly workerUrl?: URL;
+  /** Called after each run of a graph. */
+  readonly onRun?: (run: RunFigures) => void;
+  /** Called when the engine becomes ready, loses its worker (`error` says why), or closes. */
+  readonly onStateChange?: (state: EngineState, error?: TesseraError) => void;
+}
+
+/** `starting` until the model is loaded, `restarting` after a crash until it is loaded again. */
+export type EngineState = 'starting' | 'ready' | 'restarting' | 'closed';
+
+/** The model that an engine runs. */
+export interface EngineModel {
+  readonly summary: ModelSummary;
+  readonly provider: Provider;
+}
+
+/** One run of a graph in a worker. */
+export interface RunFigures {
+  readonly graph: 'encoder' | 'decoder';
+  /** Sessions in it. */
+  readonly sessions: number;
+  /** Of each session. */
+  readonly frames: number;
+  readonly durationMs: number;
+}
+
+/** What a session is to do. */
+export interface EngineSessionOptions {
+  readonly mode: Mode;
+  /** Codebooks of every frame, in modes `encode` and `resynth`; all of the model when left out. */
+  readonly quantizers?: number;
+  /** From `exportState` of a session of the same mode and model: the session goes on where that one was. */
+  readonly state?: Uint8Array;
+  /** Takes the results, in order. It must not throw. */
+  readonly onResult: (result: EngineResult) => void;
+}
+
+/** What comes out of a session, in the order of its frames. */
+export type EngineResult =
+  | { readonly kind: 'tokens'; readonly block: TokenBlock }
+  | {
+      readonly kind: 'pcm';
+      readonly firstFrameIndex: number;
+      readonly frameCount: number;
+      /** `frameCount * hop` samples as the decoder gives them: `decoderDelaySamples` behind the frames' place in time. */
+      readonly samples: Float32Array;
+    }
+  /** The frames from `fromFrameIndex` on have so many codebooks; comes before them. */
+  | { readonly kind: 'quantizers'; readonly quantizers: number; readonly fromFrameIndex: number }
+  /** All that was pushed before the flush has come out; the next frame has index `frames`. */
+  | { readonly kind: 'flushed'; readonly frames: number }
+  /** The session is lost; nothing more comes. */
+  | { readonly kind: 'failed'; readonly error: TesseraError };

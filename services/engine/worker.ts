@@ -1,0 +1,37 @@
+/** The engine's worker thread: loads the model, then runs it for the sessions that it is given. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { TesseraError } from '../../protocol/errors.js';
+import { CodecModel } from '../../codec/runtime/model.js';
+import { Scheduler } from './scheduler.js';
+import type { WorkerReport, WorkerRequest, WorkerSettings } from './threadMessages.js';
+
+if (parentPort === null) throw new Error('This file runs as a worker thread of the engine');
+const port = parentPort;
+const { modelDirectory, provider, threads, maxBatch } = workerData as WorkerSettings;
+
+function report(message: WorkerReport): void {
+  port.postMessage(message, samplesOf(message));
+}
+
+/** Samples are handed over and not copied. */
+function samplesOf(message: WorkerReport): ArrayBuffer[] {
+  if (message.type !== 'turn') return [];
+  return message.reports.flatMap((each) => {
+    if (each.type !== 'pcm' || each.samples.byteLength !== each.samples.buffer.byteLength) return [];
+    return [each.samples.buffer as ArrayBuffer];
+  });
+}
+
+try {
+  const model = await CodecModel.load({
+    provider,
+    threads,
+    ...(modelDirectory === undefined ? {} : { directory: modelDirectory }),
+  });
+  const scheduler = new Scheduler(model, maxBatch, report);
+  port.on('message', (request: WorkerRequest) => scheduler.handle(request));
+  report({ type: 'ready', model: model.summary, provider: model.provider });
+} catch (error) {
+  const { code, message } = TesseraError.from(error);
+  report({ type: 'unfit', error: { code, message } });
+}

@@ -1,0 +1,146 @@
+import { encodeFrame } from '../../protocol/frames.js';
+import { encodePcm, type PcmFormat } from '../../protocol/pcm.js';
+import type { ModelSummary } from '../../protocol/serverMessages.js';
+import { sliceFrames, type TokenBlock } from '../../protocol/tokens.js';
+import type { EngineResult } from '../engine/index.js';
+
+/** A binary frame that is ready to be sent, and the frames that it carries. */
+export interface Packet {
+  readonly firstFrameIndex: number;
+  readonly frameCount: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Gathers the engine's results into packets of so many frames. */
+export interface Packetizer {
+  /** @returns the packets that are complete now. */
+  add(result: Extract<EngineResult, { kind: 'tokens' | 'pcm' }>): Packet[];
+  /** @returns what waits, as a shorter packet; undefined when nothing does. */
+  cut(): Packet | undefined;
+}
+
+/** TOKENS. */
+export class TokenPacketizer implements Packetizer {
+  readonly #model: ModelSummary;
+  readonly #framesPerPacket: number;
+  #pending: TokenBlock[] = [];
+  #pendingFrames = 0;
+
+  constructor(model: ModelSummary, framesPerPacket: number) {
+    this.#model = model;
+    this.#framesPerPacket = framesPerPacket;
+  }
+
+  add(result: Extract<EngineResult, { kind: 'tokens' | 'pcm' }>): Packet[] {
+    if (result.kind !== 'tokens') return [];
+    const packets: Packet[] = [];
+    const { block } = result;
+    const end = block.firstFrameIndex + block.frameCount;
+    for (let at = block.firstFrameIndex; at < end;) {
+      const part = sliceFrames(block, at, Math.min(end, at + this.#framesPerPacket - this.#pendingFrames));
+      if (part === undefined) break;
+      this.#pending.push(part);
+      this.#pendingFrames += part.frameCount;
+      at += part.frameCount;
+      if (this.#pendingFrames === this.#framesPerPacket) packets.push(this.#take());
+    }
+    return packets;
+  }
+
+  cut(): Packet | undefined {
+    return this.#pendingFrames === 0 ? undefined : this.#take();
+  }
+
+  #take(): Packet {
+    const block = joinBlocks(this.#pending);
+    this.#pending = [];
+    this.#pendingFrames = 0;
+    const bytes = encodeFrame({ kind: 'tokens', ...block }, this.#model);
+    return { firstFrameIndex: block.firstFrameIndex, frameCount: block.frameCount, bytes };
+  }
+}
+
+/** The samples of the output that are sound, in the order of the stream: the rest is a flush's padding. */
+export interface SoundRange {
+  readonly firstSampleIndex: number;
+  /** Infinity while the stretch goes on. */
+  readonly endSampleIndex: number;
+}
+
+/** PCM: samples moved to their place in time, without the decoder's warm-up and the padding of flushes. */
+export class PcmPacketizer implements Packetizer {
+  readonly #model: ModelSummary;
+  readonly #framesPerPacket: number;
+  readonly #format: PcmFormat;
+  readonly #sound: () => SoundRange;
+  #firstFrameIndex = 0;
+  #pending: Float32Array[] = [];
+
+  /** `sound` tells what of the frames that are added now is sound. */
+  constructor(model: ModelSummary, framesPerPacket: number, format: PcmFormat, sound: () => SoundRange) {
+    this.#model = model;
+    this.#framesPerPacket = framesPerPacket;
+    this.#format = format;
+    this.#sound = sound;
+  }
+
+  add(result: Extract<EngineResult, { kind: 'tokens' | 'pcm' }>): Packet[] {
+    if (result.kind !== 'pcm') return [];
+    const { hop } = this.#model;
+    const packets: Packet[] = [];
+    for (let frame = 0; frame < result.frameCount; frame += 1) {
+      if (this.#pending.length === 0) this.#firstFrameIndex = result.firstFrameIndex + frame;
+      this.#pending.push(result.samples.subarray(frame * hop, (frame + 1) * hop));
+      if (this.#pending.length < this.#framesPerPacket) continue;
+      const packet = this.cut();
+      if (packet) packets.push(packet);
+    }
+    return packets;
+  }
+
+  cut(): Packet | undefined {
+    const frameCount = this.#pending.length;
+    if (frameCount === 0) return undefined;
+    const { hop, decoderDelaySamples } = this.#model;
+    const { firstSampleIndex, endSampleIndex } = this.#sound();
+    const start = this.#firstFrameIndex * hop - decoderDelaySamples;
+    const first = Math.max(start, firstSampleIndex);
+    const end = Math.min(start + frameCount * hop, endSampleIndex);
+    const samples = joinSamples(this.#pending).subarray(first - start, Math.max(first, end) - start);
+    this.#pending = [];
+    if (samples.length === 0) return undefined;
+    const payload = encodePcm(samples, this.#format);
+    const bytes = encodeFrame({ kind: 'pcm', firstSampleIndex: first, payload }, this.#model);
+    return { firstFrameIndex: this.#firstFrameIndex, frameCount, bytes };
+  }
+}
+
+/** Blocks that follow each other and have equally many codebooks, as one. */
+function joinBlocks(blocks: readonly TokenBlock[]): TokenBlock {
+  const [first] = blocks;
+  if (first === undefined) throw new RangeError('There are no blocks to join');
+  if (blocks.length === 1) return first;
+  const frameCount = blocks.reduce((total, block) => total + block.frameCount, 0);
+  const codes = new Uint16Array(frameCount * first.quantizers);
+  for (let quantizer = 0; quantizer < first.quantizers; quantizer += 1) {
+    let at = quantizer * frameCount;
+    for (const block of blocks) {
+      const from = quantizer * block.frameCount;
+      codes.set(block.codes.subarray(from, from + block.frameCount), at);
+      at += block.frameCount;
+    }
+  }
+  return { firstFrameIndex: first.firstFrameIndex, frameCount, quantizers: first.quantizers, codes };
+}
+
+function joinSamples(pieces: readonly Float32Array[]): Float32Array {
+  const [first] = pieces;
+  if (pieces.length === 1 && first !== undefined) return first;
+  const joined = new Float32Array(pieces.reduce((total, piece) => total + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    joined.set(piece, at);
+    at += piece.length;
+  }
+  return joined;
+}

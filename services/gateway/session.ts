@@ -1,0 +1,399 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { BitrateRange, ClientMessage, Mode, OpenMessage } from '../../protocol/clientMessages.js';
+import { TesseraError } from '../../protocol/errors.js';
+import type { ClientFrame } from '../../protocol/frames.js';
+import { bitsPerSecond, isPcmFormat, resolveBitrate, type QuantizerRange } from '../../protocol/options.js';
+import type { ModelSummary, ServerMessageOf, SessionTotals } from '../../protocol/serverMessages.js';
+import type { Engine, EngineResult, EngineSession } from '../engine/index.js';
+import type { Logger } from '../log.js';
+import { AudioInput } from './audioInput.js';
+import { sessionLimits, type GatewayLimits } from './limits.js';
+import type { GatewayMetrics } from './metrics.js';
+import { OutputQueue, type OutputSink } from './outputQueue.js';
+import { PcmPacketizer, TokenPacketizer, type Packetizer, type SoundRange } from './packetizer.js';
+import type { SessionInput } from './sessionInput.js';
+import { TokenInput } from './tokenInput.js';
+
+/** What a session tells the connection that it is attached to. */
+export interface SessionClient extends OutputSink {
+  /** True when the socket should pause, false when it may go on. */
+  readonly onPause: (paused: boolean) => void;
+  /** The session cannot go on. */
+  readonly onError: (error: TesseraError) => void;
+  /** The answer to a flush is about to be sent. */
+  readonly onFlushed: () => void;
+}
+
+/** What all sessions of a gateway share. */
+export interface SessionContext {
+  readonly engine: Engine;
+  readonly limits: GatewayLimits;
+  readonly metrics: GatewayMetrics;
+  readonly log: Logger;
+}
+
+/** What the last `ack` said, and when it came. */
+export interface Acknowledgement {
+  readonly nextFrameIndex: number;
+  readonly bufferMs: number;
+  readonly arrivalMs: number | undefined;
+  /** Of this machine's monotonic clock. */
+  readonly receivedMs: number;
+}
+
+/** Sound from one flush to the next, in samples of the model's rate. */
+interface Stretch {
+  readonly firstSampleIndex: number;
+  endSampleIndex: number;
+  /** All its samples are in. */
+  isEnded: boolean;
+  /** All its frames are out. */
+  isDone: boolean;
+}
+
+/** One session: input, codec and output. It outlives its connection for as long as it may be resumed. */
+export class Session {
+  readonly id = randomUUID();
+  readonly mode: Mode;
+  readonly #open: OpenMessage;
+  readonly #context: SessionContext;
+  readonly #model: ModelSummary;
+  readonly #log: Logger;
+  readonly #output: OutputQueue;
+  readonly #packetizer: Packetizer;
+  #engine: EngineSession | undefined;
+  #input: SessionInput | undefined;
+  #client: SessionClient | undefined;
+  #resumeToken = newToken();
+  #range: QuantizerRange;
+  #quantizers: number;
+  /** Ranges that the engine has not answered yet. */
+  #nextRanges: QuantizerRange[] = [];
+  /** Those that have not come out whole; the last one takes the input. */
+  #stretches: Stretch[] = [newStretch(0)];
+  /** For each flush under way, whom to answer; undefined where that connection is gone. */
+  #flushes: (SessionClient | (() => void) | undefined)[] = [];
+  #acknowledgement: Acknowledgement | undefined;
+  #isEnded = false;
+
+  private constructor(open: OpenMessage, context: SessionContext) {
+    this.mode = open.mode;
+    this.#open = open;
+    this.#context = context;
+    this.#model = context.engine.model.summary;
+    this.#log = context.log.child({ sessionId: this.id });
+    this.#range = resolveBitrate(open.bitrate, this.#model);
+    this.#quantizers = this.#range.maxQuantizers;
+    this.#output = new OutputQueue(context.limits, (frames) => context.metrics.droppedFrames.inc(frames));
+    const framesPerPacket = open.output.framesPerPacket ?? 1;
+    this.#packetizer = isPcmFormat(open.output.format)
+      ? new PcmPacketizer(this.#model, framesPerPacket, open.output.format, () => this.#soundRange())
+      : new TokenPacketizer(this.#model, framesPerPacket);
+  }
+
+  /**
+   * Opens a session of the engine for a client's `open`, which must have passed `checkOpenOptions`.
+   * @throws TesseraError `bad_options`, `unsupported_audio`, or `internal` where the engine is not ready.
+   */
+  static async create(open: OpenMessage, context: SessionContext): Promise<Session> {
+    const session = new Session(open, context);
+    const engine = await context.engine.openSession({
+      mode: open.mode,
+      quantizers: session.#quantizers,
+      onResult: (result) => session.#onResult(result),
+    });
+    session.#engine = engine;
+    try {
+      session.#input = session.#createInput(engine);
+    } catch (error) {
+      session.end();
+      throw error;
+    }
+    return session;
+  }
+
+  /** Secret: whoever has it can take the session over. */
+  get resumeToken(): string {
+    return this.#resumeToken;
+  }
+
+  /** Whether a connection is attached. */
+  get isAttached(): boolean {
+    return this.#client !== undefined;
+  }
+
+  /** What the client last acknowledged; rate control works with it. */
+  get acknowledgement(): Acknowledgement | undefined {
+    return this.#acknowledgement;
+  }
+
+  /** The session's figures so far. */
+  get totals(): SessionTotals {
+    const { decoderDelaySamples, hop } = this.#model;
+    const frames = this.#output.nextFrameIndex;
+    return {
+      inputBytes: this.#input?.inputBytes ?? 0,
+      samples:
+        this.mode === 'decode'
+          ? Math.max(0, frames * hop - decoderDelaySamples)
+          : (this.#stretches.at(-1)?.endSampleIndex ?? 0),
+      frames,
+      gapFrames: this.#output.gapFrames,
+      outputBytes: this.#output.outputBytes,
+    };
+  }
+
+  /** Attaches the first connection: sends `opened`, then what comes. */
+  start(client: SessionClient): void {
+    this.#attach(client);
+    this.#output.message(() => this.#opened());
+    this.#log.info({ mode: this.mode, quantizers: this.#quantizers }, 'session opened');
+  }
+
+  /** @throws TesseraError `bad_options` when `open` does not ask for the same, or for frames that do not exist yet. */
+  checkResume(open: OpenMessage, nextFrameIndex: number): void {
+    if (!isSameSession(open, this.#open)) {
+      throw new TesseraError('bad_options', 'To resume, send the same mode, input and output as before');
+    }
+    if (nextFrameIndex > this.#output.nextFrameIndex) {
+      throw new TesseraError(
+        'bad_options',
+        `resume.nextFrameIndex is ${nextFrameIndex}, but only ${this.#output.nextFrameIndex} frames were made`,
+      );
+    }
+  }
+
+  /** Goes on with another connection, after {@link checkResume}. */
+  resume(client: SessionClient, nextFrameIndex: number): void {
+    this.#resumeToken = newToken();
+    this.#attach(client);
+    const resumed = {
+      inputByteOffset: this.#input?.nextByteOffset ?? 0,
+      nextFrameIndex: this.#output.resendableFrom(nextFrameIndex),
+    };
+    this.#output.message(() => ({ ...this.#opened(), resumed }));
+    this.#output.resend(nextFrameIndex);
+    this.#log.info({ ...resumed }, 'session resumed');
+  }
+
+  /** The connection is gone; the session waits for another. */
+  detach(): void {
+    this.#client = undefined;
+    this.#output.detach();
+    this.#flushes = this.#flushes.map((each) => (typeof each === 'function' ? each : undefined));
+    this.#log.info({ totals: this.totals }, 'session waits for its client');
+  }
+
+  /** Takes a binary frame of so many bytes. @throws TesseraError for a frame that is not allowed. */
+  takeFrame(frame: ClientFrame, wireBytes: number): void {
+    this.#input?.add(frame, wireBytes);
+  }
+
+  /** Takes a control message other than `open` and `close`. @throws TesseraError `bad_options` */
+  takeMessage(message: Exclude<ClientMessage, { type: 'open' | 'close' }>): void {
+    switch (message.type) {
+      case 'bitrate':
+        this.#setBitrate(message.bitrate);
+        return;
+      case 'ack': {
+        const { nextFrameIndex, bufferMs, arrivalMs } = message;
+        this.#acknowledgement = { nextFrameIndex, bufferMs, arrivalMs, receivedMs: performance.now() };
+        this.#output.acknowledge(nextFrameIndex);
+        return;
+      }
+      case 'flush':
+        this.#flushes.push(this.#client);
+        this.#input?.flush();
+    }
+  }
+
+  /** Flushes what was taken and calls `done` when it has been sent. */
+  drain(done: () => void): void {
+    this.#flushes.push(done);
+    this.#input?.flush();
+  }
+
+  /** Sends the rest, then `closed`, as the last of the session. */
+  sayClosed(): void {
+    this.#cutPacket();
+    this.#output.release();
+    this.#output.message(() => ({ type: 'closed', totals: this.totals }));
+  }
+
+  /** Lets go of everything. Safe to call again. */
+  end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#input?.close();
+    this.#engine?.close();
+    this.#client = undefined;
+    this.#log.info({ totals: this.totals }, 'session ended');
+  }
+
+  #attach(client: SessionClient): void {
+    this.#client = client;
+    this.#output.attach(client);
+    if (this.#input?.isPaused) client.onPause(true);
+  }
+
+  #createInput(engine: EngineSession): SessionInput {
+    const { limits, metrics } = this.#context;
+    const host = {
+      onPause: (paused: boolean) => this.#client?.onPause(paused),
+      onError: (error: unknown) => this.#fail(TesseraError.from(error)),
+    };
+    if (this.mode === 'decode') return new TokenInput(engine, this.#model, limits, host);
+    return new AudioInput(this.#open.input, engine, this.#model, limits, {
+      ...host,
+      onSamples: (count) => {
+        this.#inputStretch().endSampleIndex += count;
+        metrics.inputSamples.inc({ mode: this.mode }, count);
+      },
+      onStretchEnd: () => this.#endStretch(),
+    });
+  }
+
+  /** The stretch that input belongs to: a new one after a flush, which begins where the padding ends. */
+  #inputStretch(): Stretch {
+    const last = this.#stretches.at(-1);
+    if (last && !last.isEnded) return last;
+    const { hop, decoderDelaySamples } = this.#model;
+    const end = last?.endSampleIndex ?? 0;
+    const isEmpty = last === undefined || end === last.firstSampleIndex;
+    const stretch = newStretch(isEmpty ? end : hop * Math.ceil((end + decoderDelaySamples) / hop));
+    this.#addStretch(stretch);
+    return stretch;
+  }
+
+  #endStretch(): void {
+    const last = this.#stretches.at(-1);
+    // A flush of nothing has no frames; it keeps its place in the line of flushes.
+    if (last?.isEnded) this.#addStretch({ ...last, isDone: false });
+    else if (last) last.isEnded = true;
+  }
+
+  #addStretch(stretch: Stretch): void {
+    if (this.#stretches[0]?.isDone) this.#stretches.shift();
+    this.#stretches.push(stretch);
+  }
+
+  /** What of the frames that come out now is sound. */
+  #soundRange(): SoundRange {
+    const [stretch] = this.#stretches;
+    if (this.mode === 'decode' || stretch === undefined) {
+      return { firstSampleIndex: 0, endSampleIndex: Infinity };
+    }
+    return stretch.isEnded ? stretch : { ...stretch, endSampleIndex: Infinity };
+  }
+
+  #setBitrate(bitrate: BitrateRange): void {
+    if (this.mode === 'decode') {
+      throw new TesseraError(
+        'bad_options',
+        'Mode decode takes no bitrate: the tokens that are sent decide it',
+      );
+    }
+    const range = resolveBitrate(bitrate, this.#model);
+    this.#nextRanges.push(range);
+    this.#engine?.setQuantizers(range.maxQuantizers);
+  }
+
+  #onResult(result: EngineResult): void {
+    if (this.#isEnded) return;
+    switch (result.kind) {
+      case 'tokens':
+        this.#context.metrics.outputFrames.inc({ mode: this.mode }, result.block.frameCount);
+        for (const packet of this.#packetizer.add(result)) this.#output.packet(packet);
+        return;
+      case 'pcm':
+        this.#context.metrics.outputFrames.inc({ mode: this.mode }, result.frameCount);
+        for (const packet of this.#packetizer.add(result)) this.#output.packet(packet);
+        return;
+      case 'quantizers':
+        this.#onQuantizers(result.fromFrameIndex);
+        return;
+      case 'flushed':
+        this.#onFlushed();
+        return;
+      case 'failed':
+        this.#fail(result.error);
+    }
+  }
+
+  #onQuantizers(fromFrameIndex: number): void {
+    const range = this.#nextRanges.shift();
+    if (!range) return;
+    this.#range = range;
+    this.#quantizers = range.maxQuantizers;
+    this.#cutPacket();
+    const bitrate = this.#bitrate();
+    this.#output.message(() => ({ type: 'bitrate', ...bitrate, fromFrameIndex }), { replaces: 'bitrate' });
+  }
+
+  #onFlushed(): void {
+    this.#cutPacket();
+    const [stretch] = this.#stretches;
+    // The last one stays, for its end is where the next one begins.
+    if (this.#stretches.length > 1) this.#stretches.shift();
+    else if (stretch) stretch.isDone = true;
+    const asked = this.#flushes.shift();
+    if (typeof asked === 'function') {
+      asked();
+    } else if (asked !== undefined && asked === this.#client) {
+      this.#output.message(() => ({ type: 'flushed', totals: this.totals }), { onSent: asked.onFlushed });
+    }
+  }
+
+  #cutPacket(): void {
+    const packet = this.#packetizer.cut();
+    if (packet) this.#output.packet(packet);
+  }
+
+  #fail(error: TesseraError): void {
+    if (this.#isEnded) return;
+    this.#log.warn({ code: error.code, reason: error.message }, 'session failed');
+    const client = this.#client;
+    if (client) client.onError(error);
+    else this.end();
+  }
+
+  #bitrate(): ServerMessageOf<'opened'>['bitrate'] {
+    const quantizers = this.#quantizers;
+    return { ...this.#range, quantizers, bitsPerSecond: bitsPerSecond(quantizers, this.#model) };
+  }
+
+  #opened(): ServerMessageOf<'opened'> {
+    return {
+      type: 'opened',
+      version: this.#open.version,
+      sessionId: this.id,
+      resumeToken: this.#resumeToken,
+      model: this.#model,
+      provider: this.#context.engine.model.provider,
+      bitrate: this.#bitrate(),
+      framesPerPacket: this.#open.output.framesPerPacket ?? 1,
+      limits: sessionLimits(this.#context.limits),
+    };
+  }
+}
+
+function newStretch(firstSampleIndex: number): Stretch {
+  return { firstSampleIndex, endSampleIndex: firstSampleIndex, isEnded: false, isDone: false };
+}
+
+function newToken(): string {
+  return randomBytes(24).toString('base64url');
+}
+
+function isSameSession(one: OpenMessage, other: OpenMessage): boolean {
+  const keyOf = ({ mode, input, output }: OpenMessage): string =>
+    JSON.stringify([
+      mode,
+      input.format,
+      input.sampleRate,
+      input.channels ?? 1,
+      output.format,
+      output.framesPerPacket ?? 1,
+    ]);
+  return keyOf(one) === keyOf(other);
+}

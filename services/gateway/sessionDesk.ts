@@ -1,0 +1,149 @@
+import type { OpenMessage } from '../../protocol/clientMessages.js';
+import { TesseraError } from '../../protocol/errors.js';
+import type { ModelSummary } from '../../protocol/serverMessages.js';
+import type { Logger } from '../log.js';
+import type { GatewayLimits } from './limits.js';
+import type { GatewayMetrics } from './metrics.js';
+import { Session, type SessionClient, type SessionContext } from './session.js';
+
+interface Entry {
+  readonly session: Session;
+  /** Cuts off the connection that the session is attached to. */
+  replace: (() => void) | undefined;
+  /** Runs while the session waits for its client. */
+  waiting: NodeJS.Timeout | undefined;
+  readonly longest: NodeJS.Timeout;
+}
+
+/** Opens sessions, finds those that are resumed, keeps those whose connection broke, and counts them. */
+export class SessionDesk {
+  readonly #context: SessionContext;
+  readonly #sessions = new Map<Session, Entry>();
+  /** Sessions that are being opened count too. */
+  #opening = 0;
+  #isClosed = false;
+  #onSessionLimit: (session: Session) => void;
+
+  /** `onSessionLimit` is called for an attached session that has lasted for as long as it may. */
+  constructor(context: SessionContext, onSessionLimit: (session: Session) => void) {
+    this.#context = context;
+    this.#onSessionLimit = onSessionLimit;
+  }
+
+  get limits(): GatewayLimits {
+    return this.#context.limits;
+  }
+
+  get metrics(): GatewayMetrics {
+    return this.#context.metrics;
+  }
+
+  get log(): Logger {
+    return this.#context.log;
+  }
+
+  get model(): ModelSummary {
+    return this.#context.engine.model.summary;
+  }
+
+  /** All sessions, those that wait for their client included. */
+  get sessions(): Iterable<Session> {
+    return this.#sessions.keys();
+  }
+
+  get count(): number {
+    return this.#sessions.size;
+  }
+
+  /**
+   * The session that `open` asks for: the one to resume where it is found, else a new one. {@link start} follows.
+   * @throws TesseraError `at_capacity`, `going_away`, `bad_options`, and what `Session.create` throws.
+   */
+  async open(open: OpenMessage): Promise<Session> {
+    if (this.#isClosed) throw new TesseraError('going_away', 'The server is stopping');
+    const found = this.#find(open);
+    if (found && open.resume) {
+      found.session.checkResume(open, open.resume.nextFrameIndex);
+      clearTimeout(found.waiting);
+      found.waiting = undefined;
+      return found.session;
+    }
+    if (this.#sessions.size + this.#opening >= this.limits.maxSessions) {
+      throw new TesseraError(
+        'at_capacity',
+        `All ${this.limits.maxSessions} sessions of this server are taken`,
+      );
+    }
+    this.#opening += 1;
+    try {
+      const session = await Session.create(open, this.#context);
+      const longest = setTimeout(() => this.#reachLimit(session), this.limits.maxSessionMs).unref();
+      this.#sessions.set(session, { session, replace: undefined, waiting: undefined, longest });
+      this.metrics.sessionsOpened.inc({ mode: open.mode });
+      return session;
+    } finally {
+      this.#opening -= 1;
+    }
+  }
+
+  /**
+   * Attaches a connection to what {@link open} gave: answers `opened`. `replace` cuts the connection off when another
+   * one takes the session over.
+   */
+  start(session: Session, open: OpenMessage, client: SessionClient, replace: () => void): void {
+    const entry = this.#sessions.get(session);
+    if (entry === undefined) throw new TesseraError('internal', 'The session is gone');
+    const { replace: replaceLast } = entry;
+    entry.replace = replace;
+    if (open.resume?.token !== session.resumeToken) {
+      session.start(client);
+      return;
+    }
+    if (session.isAttached) {
+      replaceLast?.();
+      session.detach();
+    }
+    session.resume(client, open.resume.nextFrameIndex);
+    this.metrics.sessionsResumed.inc();
+  }
+
+  /** The connection broke: the session waits for another, if sessions do that here. */
+  keep(session: Session): void {
+    const entry = this.#sessions.get(session);
+    if (entry === undefined) return;
+    if (this.#isClosed || this.limits.resumeWindowMs === 0) {
+      this.end(session);
+      return;
+    }
+    session.detach();
+    entry.waiting = setTimeout(() => this.end(session), this.limits.resumeWindowMs).unref();
+  }
+
+  /** The session is over. */
+  end(session: Session): void {
+    const entry = this.#sessions.get(session);
+    clearTimeout(entry?.waiting);
+    clearTimeout(entry?.longest);
+    this.#sessions.delete(session);
+    session.end();
+  }
+
+  /** Opens nothing any more, and ends what waits for its client. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { session } of [...this.#sessions.values()]) if (!session.isAttached) this.end(session);
+  }
+
+  #find({ resume }: OpenMessage): Entry | undefined {
+    if (resume === undefined) return undefined;
+    for (const entry of this.#sessions.values()) {
+      if (entry.session.resumeToken === resume.token) return entry;
+    }
+    return undefined;
+  }
+
+  #reachLimit(session: Session): void {
+    if (session.isAttached) this.#onSessionLimit(session);
+    else this.end(session);
+  }
+}
