@@ -124,6 +124,11 @@ export const ERROR_CODES = {
     retryable: false,
     advice: 'The execution provider that was asked for does not run here: choose another, or "auto".',
   },
+  listen_failed: {
+    closeCode: null,
+    retryable: false,
+    advice: 'The server cannot listen at the address that was asked for: choose another port or host.',
+  },
   file_error: {
     closeCode: null,
     retryable: false,

@@ -1,7 +1,7 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import {
-  CodecModel,
+  type CodecModel,
   decodeTokens,
   encodePcm,
   readAudio,

@@ -1,4 +1,8 @@
 import { rmSync } from 'node:fs';
+import { constants } from 'node:os';
+
+/** What shells add to the number of the signal that ended a process. */
+const SIGNAL_EXIT_BASE = 128;
 
 /**
  * What has to be tidied up when the process is told to stop: unfinished files. A first SIGINT, SIGTERM or SIGHUP tidies
@@ -18,7 +22,11 @@ export class Interruption {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.once(signal, () => {
         this.#happened = true;
-        void this.#cleanUp().finally(() => process.kill(process.pid, signal));
+        void this.#cleanUp().finally(() => {
+          process.kill(process.pid, signal);
+          // The first process of a container outlives the signals that it sends to itself.
+          process.exit(SIGNAL_EXIT_BASE + constants.signals[signal]);
+        });
       });
     }
   }

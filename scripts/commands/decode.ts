@@ -44,6 +44,7 @@ export function addDecodeCommand(program: Command, context: CliContext): void {
 
 async function runDecode(input: string, options: DecodeOptions, context: CliContext): Promise<void> {
   const { reporter, interruption } = context;
+  interruption.listen();
   const file = await ContainerFile.open(input);
   try {
     const quantizers = chooseQuantizers(options.quantizers, file);

@@ -88,7 +88,8 @@ interface EncodeJob {
 }
 
 async function runEncode(inputs: string[], options: EncodeOptions, context: CliContext): Promise<number> {
-  const { reporter } = context;
+  const { reporter, interruption } = context;
+  interruption.listen();
   const format = options.format ?? formatOf(options.output);
   const plan = await planEncoding(inputs, options.output, format);
   for (const { input, error } of plan.failures) reporter.error(error, input);

@@ -5,7 +5,8 @@ import type { CliContext } from '../cli/context.js';
 import { TokenStatistics, type CodebookUse } from '../cli/tokenStatistics.js';
 
 const HELP = `
-A file that is cut off is described up to the cut, with a warning ("truncated": true in JSON). A damaged file is refused.
+A file that is cut off is described up to the cut, with a warning ("truncated": true in JSON). A damaged file is
+refused.
 
 Bitrates count the codes alone, and the whole file with its headers and checksums. The entropy of a codebook is that of
 the distribution of its codes in this file, in bits a code.`;
