@@ -23,6 +23,7 @@ interface SpoolFile {
 export class TokenSpool {
   readonly #quantizers: number;
   readonly #framesPerChunk: number;
+  readonly #parentFolder: string;
   readonly #interruption: Interruption;
   readonly #chunk: Uint16Array;
   /** Frames in `#chunk`. */
@@ -30,10 +31,15 @@ export class TokenSpool {
   #chunksInFile = 0;
   #file: SpoolFile | undefined;
 
-  /** `quantizers`: codebooks of every block to come. */
-  constructor(quantizers: number, interruption: Interruption, framesPerChunk = FRAMES_PER_CHUNK) {
+  /** `quantizers`: codebooks of every block to come; the temporary file lies below `folder`. */
+  constructor(
+    quantizers: number,
+    interruption: Interruption,
+    { framesPerChunk = FRAMES_PER_CHUNK, folder = tmpdir() } = {},
+  ) {
     this.#quantizers = quantizers;
     this.#framesPerChunk = framesPerChunk;
+    this.#parentFolder = folder;
     this.#interruption = interruption;
     this.#chunk = new Uint16Array(quantizers * framesPerChunk);
   }
@@ -92,7 +98,7 @@ export class TokenSpool {
   }
 
   async #openFile(): Promise<SpoolFile> {
-    const folder = await mkdtemp(join(tmpdir(), 'tessera-'));
+    const folder = await mkdtemp(join(this.#parentFolder, 'tessera-'));
     const forget = this.#interruption.onSignal(() => rm(folder, { recursive: true, force: true }));
     return { handle: await open(join(folder, 'codes'), 'wx+'), folder, forget };
   }
