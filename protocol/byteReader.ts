@@ -17,6 +17,7 @@ export class ByteReader {
     this.#subject = subject;
   }
 
+  /** Bytes not yet read. */
   get remaining(): number {
     return this.#bytes.length - this.#offset;
   }

@@ -8,10 +8,12 @@ export class ByteWriter {
   #buffer = new Uint8Array(INITIAL_CAPACITY);
   #length = 0;
 
+  /** Bytes written so far. */
   get length(): number {
     return this.#length;
   }
 
+  /** One byte, the low eight bits of `value`. */
   byte(value: number): this {
     this.reserve(1)[0] = value;
     return this;
@@ -23,6 +25,7 @@ export class ByteWriter {
     return this;
   }
 
+  /** A copy of `bytes`, as they are. */
   append(bytes: Uint8Array): this {
     this.reserve(bytes.length).set(bytes);
     return this;

@@ -146,6 +146,7 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** An error with a stable code and a sentence that says what was wrong and what to do. */
 export class TesseraError extends Error {
+  /** Tells a Tessera error from others in logs and across threads. */
   override readonly name = 'TesseraError';
 
   constructor(
@@ -156,6 +157,7 @@ export class TesseraError extends Error {
     super(message, options);
   }
 
+  /** Whether the same request may succeed later. */
   get retryable(): boolean {
     return ERROR_CODES[this.code].retryable;
   }

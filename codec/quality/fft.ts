@@ -3,6 +3,7 @@
  * need exactness and small code, not speed.
  */
 export class Fft {
+  /** Points of the transform. */
   readonly size: number;
   readonly #cosines: Float64Array;
   readonly #sines: Float64Array;

@@ -6,6 +6,7 @@ export class ByteQueue {
   #start = 0;
   #end = 0;
 
+  /** Bytes that wait. */
   get length(): number {
     return this.#end - this.#start;
   }

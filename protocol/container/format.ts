@@ -86,7 +86,7 @@ export function encodeRecord(type: number, body: Uint8Array): Uint8Array {
   return writer.uint32(crc32c(writer.bytes())).bytes();
 }
 
-/** @throws RangeError when a field is out of range. */
+/** The body of the header record. @throws RangeError when a field is out of range. */
 export function encodeHeaderBody(header: ContainerHeader): Uint8Array {
   if (!/^[0-9a-f]{64}$/.test(header.modelDigest)) {
     throw new RangeError(`The model digest must be 64 hex digits, not "${header.modelDigest}"`);
@@ -169,7 +169,7 @@ export function encodeIndexBody(entries: readonly ContainerIndexEntry[]): Uint8A
   return writer.bytes();
 }
 
-/** @throws TesseraError `bad_container`. */
+/** Reads the body of the index record. @throws TesseraError `bad_container`. */
 export function decodeIndexBody(body: Uint8Array): ContainerIndexEntry[] {
   const reader = new ByteReader(body, 'bad_container', 'The index');
   const entryCount = reader.varint('number of entries', 0, CONTAINER_LIMITS.maxIndexEntries);
@@ -197,7 +197,7 @@ export function encodeTrailerBody(trailer: ContainerTrailer): Uint8Array {
     .bytes();
 }
 
-/** @throws TesseraError `bad_container`. */
+/** Reads the body of the trailer record. @throws TesseraError `bad_container`. */
 export function decodeTrailerBody(body: Uint8Array): ContainerTrailer {
   const reader = new ByteReader(body, 'bad_container', 'The trailer');
   const frameCount = reader.uint64('frame count');
