@@ -1,5 +1,5 @@
 import type { RawData, WebSocket } from 'ws';
-import type { ClientMessage, OpenMessage } from '../../protocol/clientMessages.js';
+import type { OpenMessage } from '../../protocol/clientMessages.js';
 import { ERROR_CODES, TesseraError } from '../../protocol/errors.js';
 import { decodeClientFrame } from '../../protocol/frames.js';
 import { encodeMessage, errorMessage, parseClientMessage } from '../../protocol/messages.js';
@@ -130,7 +130,7 @@ export class Connection implements SessionClient {
     try {
       // `ws` gives one Buffer unless told otherwise.
       if (isBinary) this.#onFrame(data as Buffer);
-      else this.#onControl(parseClientMessage((data as Buffer).toString('utf8')), data as Buffer);
+      else this.#onControl(data as Buffer);
     } catch (error) {
       this.#fail(TesseraError.from(error));
     }
@@ -148,13 +148,15 @@ export class Connection implements SessionClient {
     this.#session?.takeFrame(frame, bytes.length);
   }
 
-  #onControl(message: ClientMessage, bytes: Buffer): void {
-    if (bytes.length > this.#desk.limits.maxMessageBytes) {
+  #onControl(bytes: Buffer): void {
+    const { maxMessageBytes } = this.#desk.limits;
+    if (bytes.length > maxMessageBytes) {
       throw new TesseraError(
         'frame_too_large',
-        `A control message has at most ${this.#desk.limits.maxMessageBytes} bytes; this one has ${bytes.length}`,
+        `A control message has at most ${maxMessageBytes} bytes; this one has ${bytes.length}`,
       );
     }
+    const message = parseClientMessage(bytes.toString('utf8'));
     if (!this.#enter(message.type)) return;
     switch (message.type) {
       case 'open':

@@ -127,6 +127,11 @@ export class Session {
     return this.#acknowledgement;
   }
 
+  /** Memory that waits for the network to take it. */
+  get pendingOutputBytes(): number {
+    return this.#output.pendingBytes;
+  }
+
   /** The session's figures so far. */
   get totals(): SessionTotals {
     const { decoderDelaySamples, hop } = this.#model;
