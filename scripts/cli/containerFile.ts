@@ -15,6 +15,7 @@ import { readFailure } from './fileErrors.js';
 export class ContainerFile {
   /** For messages. */
   readonly name: string;
+  /** What the file says of itself. */
   readonly header: ContainerHeader;
   readonly #reader: ContainerReader;
   readonly #stream: Readable;

@@ -20,8 +20,9 @@ export class Progress {
       stream: process.stderr,
       format: '{bar} {percentage}% | {done}/{total} files | {speed}x real time | {eta_formatted} left',
       clearOnComplete: true,
-      // A hidden cursor would stay hidden after Ctrl-C.
+      // What is changed of the terminal would stay so after Ctrl-C.
       hideCursor: false,
+      linewrap: true,
     });
     this.#bar = bar;
     bar.start(files, 0, { done: 0, speed: '0.0' });

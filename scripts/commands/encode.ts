@@ -99,15 +99,16 @@ async function runEncode(inputs: string[], options: EncodeOptions, context: CliC
   const quantizers = chooseQuantizers(options, model);
   const progress = new Progress(reporter, plan.tasks.length);
   const job = { model, quantizers, format, isTree: plan.isTree, context, progress };
+  let failed = plan.failures.length;
   try {
-    const failed = plan.failures.length + (await encodeAll(plan, job));
-    const total = plan.failures.length + plan.tasks.length;
-    if (failed > 0 && total > 1) reporter.note(`${failed} of ${total} inputs failed`);
-    return failed > 0 ? EXIT.failure : EXIT.ok;
+    failed += await encodeAll(plan, job);
   } finally {
     progress.stop();
     await model.close();
   }
+  const total = plan.failures.length + plan.tasks.length;
+  if (failed > 0 && total > 1 && !interruption.happened) reporter.note(`${failed} of ${total} inputs failed`);
+  return failed > 0 ? EXIT.failure : EXIT.ok;
 }
 
 function formatOf(output: string): TokenFormat {

@@ -232,7 +232,19 @@ describe('tessera encode on bad input', () => {
     return header;
   };
 
+  const withNaN = (): Buffer => {
+    const bytes = Buffer.concat([wavHeader(1, 9600), Buffer.alloc(9600)]);
+    // 32-bit floats.
+    bytes.writeUInt16LE(3, 20);
+    bytes.writeUInt32LE(96_000, 28);
+    bytes.writeUInt16LE(4, 32);
+    bytes.writeUInt16LE(32, 34);
+    bytes.writeFloatLE(NaN, 4044);
+    return bytes;
+  };
+
   test.each([
+    ['a WAV file with a NaN sample', withNaN(), 'bad_audio'],
     ['an empty file', Buffer.alloc(0), 'bad_audio'],
     ['a WAV file cut off in its header', wavHeader(1, 100).subarray(0, 30), 'bad_audio'],
     [

@@ -23,10 +23,13 @@ export interface CliOptions {
 
 /** Starts `tessera` with its standard streams as pipes. */
 export function startCli(args: readonly string[], options: CliOptions = {}): ChildProcessWithoutNullStreams {
-  return spawn(process.execPath, [CLI_PATH, ...args], {
+  const child = spawn(process.execPath, [CLI_PATH, ...args], {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { ...process.env, TESSERA_DEBUG: '', ...options.env },
   });
+  // A process that fails, or is ended, does not read its input to the end.
+  child.stdin.on('error', () => undefined);
+  return child;
 }
 
 /** Collects what a process prints until it has ended. */
@@ -47,8 +50,6 @@ export function finished(child: ChildProcessWithoutNullStreams): Promise<Finishe
 /** Runs `tessera` to its end. */
 export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<FinishedProcess> {
   const child = startCli(args, options);
-  // A process that refuses its arguments does not read its input.
-  child.stdin.on('error', () => undefined);
   child.stdin.end(options.input ?? new Uint8Array());
   return finished(child);
 }
