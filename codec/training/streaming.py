@@ -30,14 +30,13 @@ class Stored(nn.Module):
 class Packed:
     """Reads layer states out of one packed row and gathers their successors in the same order."""
 
-    def __init__(self, state: torch.Tensor):
-        self.state, self.at, self.next = state, 0, []
+    def __init__(self, state: torch.Tensor, shapes: list):
+        parts = state.split([rows * channels for rows, channels in shapes], 1)
+        self.parts = iter([part.reshape(-1, *shape) for part, shape in zip(parts, shapes)])
+        self.next = []
 
-    def take(self, rows: int, channels: int) -> torch.Tensor:
-        size = rows * channels
-        part = self.state[:, self.at : self.at + size].reshape(-1, rows, channels)
-        self.at += size
-        return part
+    def take(self) -> torch.Tensor:
+        return next(self.parts)
 
     def give(self, value: torch.Tensor) -> None:
         self.next.append(value.flatten(1))
@@ -60,13 +59,18 @@ class StreamingHalf(nn.Module):
     def block(self, x: torch.Tensor, name: str, channels: int, packed: Packed) -> torch.Tensor:
         kernel = self.config.kernel
         w = self.weights
-        padded = torch.cat([packed.take(kernel - 1, channels), x], 1)
+        padded = torch.cat([packed.take(), x], 1)
         packed.give(padded[:, -(kernel - 1) :])
-        taps = w[f"{name}.depthwise.weight"].t().unsqueeze(1)
-        y = F.conv1d(padded.transpose(1, 2), taps, w[f"{name}.depthwise.bias"], groups=channels).transpose(1, 2)
+        # As a convolution of two dimensions: the runtime has a fast kernel for depthwise ones of that kind only.
+        taps = w[f"{name}.depthwise.weight"].t().reshape(channels, 1, kernel, 1)
+        y = F.conv2d(padded.transpose(1, 2).unsqueeze(3), taps, w[f"{name}.depthwise.bias"], groups=channels)
+        y = y.squeeze(3).transpose(1, 2)
         y = F.layer_norm(y, (channels,), w[f"{name}.norm.weight"], w[f"{name}.norm.bias"])
-        y = self.linear(F.gelu(self.linear(y, f"{name}.expand")), f"{name}.project")
-        return x + w[f"{name}.scale"] * y
+        y = F.gelu(self.linear(y, f"{name}.expand"))
+        # The layer scale is multiplied into constants, which the runtime does once, when it loads the graph.
+        scale = w[f"{name}.scale"]
+        y = torch.matmul(y, (w[f"{name}.project.weight"] * scale.unsqueeze(1)).t())
+        return x + (y + w[f"{name}.project.bias"] * scale)
 
 
 class StreamingEncoder(StreamingHalf):
@@ -78,29 +82,32 @@ class StreamingEncoder(StreamingHalf):
         self.register_buffer("codebooks", codec.quantizer.codebooks.detach().half())
         starts = [sum(c.group_channels[:g]) for g in range(len(c.group_channels) + 1)]
         self.spans = [(a, b) for a, b in zip(starts, starts[1:])]
-        self.state_size = c.overlap + (c.kernel - 1) * (
-            c.encoder_fine_blocks * c.encoder_fine_channels + c.encoder_blocks * c.encoder_channels
-        )
+        fine, coarse = [(c.kernel - 1, c.encoder_fine_channels)], [(c.kernel - 1, c.encoder_channels)]
+        self.state_shapes = [(1, c.overlap)] + fine * c.encoder_fine_blocks + coarse * c.encoder_blocks
+        self.state_size = sum(rows * channels for rows, channels in self.state_shapes)
 
     def quantize(self, latent: torch.Tensor) -> torch.Tensor:
         """Latents [B, T, C] → codes [B, Q, T]; see quantizer.py for what each stage sees."""
+        batch = latent.shape[0]
+        latent = latent.flatten(0, 1)
         total, codes = None, []
         for stage in range(self.config.quantizers):
             book = self.codebooks[stage].float()
             if stage < len(self.spans):
                 a, b = self.spans[stage]
-                narrow = book[:, a:b]
-                index = (torch.matmul(latent[..., a:b], narrow.t()) - 0.5 * narrow.square().sum(1)).argmax(-1)
+                seen, keys = latent[:, a:b], book[:, a:b]
             else:
-                index = (torch.matmul(latent - total, book.t()) - 0.5 * book.square().sum(1)).argmax(-1)
+                seen, keys = latent - total, book
+            # The nearest code c to v has the greatest v . c - |c|^2 / 2.
+            index = F.linear(seen, keys, -0.5 * keys.square().sum(1)).argmax(-1)
             codes.append(index)
             code = F.embedding(index, book)
             total = code if total is None else total + code
-        return torch.stack(codes, 1).int()
+        return torch.stack(codes).reshape(self.config.quantizers, batch, -1).transpose(0, 1).int()
 
     def forward(self, pcm: torch.Tensor, state: torch.Tensor):
-        c, packed = self.config, Packed(state)
-        history = packed.take(1, c.overlap).flatten(1)
+        c, packed = self.config, Packed(state, self.state_shapes)
+        history = packed.take().flatten(1)
         pcm = torch.cat([history, pcm], 1)
         packed.give(pcm[:, -c.overlap :])
         # Windows four steps long, by laying four shifted views side by side.
@@ -129,16 +136,16 @@ class StreamingDecoder(StreamingHalf):
         _, synthesis = codec.spectrum.matrices()
         self.register_buffer("synthesis", synthesis)
         self.register_buffer("codebooks", codec.quantizer.codebooks.detach().half())
-        self.state_size = c.overlap + (c.kernel - 1) * (
-            c.decoder_blocks * c.decoder_channels + c.decoder_fine_blocks * c.decoder_fine_channels
-        )
+        fine, coarse = [(c.kernel - 1, c.decoder_fine_channels)], [(c.kernel - 1, c.decoder_channels)]
+        self.state_shapes = coarse * c.decoder_blocks + fine * c.decoder_fine_blocks + [(c.overlap // c.step, c.step)]
+        self.state_size = sum(rows * channels for rows, channels in self.state_shapes)
 
     def forward(self, codes: torch.Tensor, active: torch.Tensor, state: torch.Tensor):
-        c, packed = self.config, Packed(state)
-        index = codes.long()
-        latent = 0.0
-        for stage in range(c.quantizers):
-            latent = latent + F.embedding(index[:, stage], self.codebooks[stage].float()) * active[:, stage].reshape(-1, 1, 1)
+        c, packed = self.config, Packed(state, self.state_shapes)
+        # One table of all codebooks: one look-up instead of one a codebook.
+        index = codes + torch.arange(c.quantizers, dtype=torch.int32).unsqueeze(1) * c.codebook_size
+        chosen = F.embedding(index, self.codebooks.float().flatten(0, 1))
+        latent = (chosen * active.unsqueeze(2).unsqueeze(3)).sum(1)
         x = self.linear(latent, "input")
         for i in range(c.decoder_blocks):
             x = self.block(x, f"coarse.{i}", c.decoder_channels, packed)
@@ -156,7 +163,7 @@ class StreamingDecoder(StreamingHalf):
         total = parts[0]
         for part in parts[1:]:
             total = total + part
-        pending = packed.take(tail, c.step)
+        pending = packed.take()
         total = torch.cat([pending + total[:, :tail], total[:, tail:]], 1)
         packed.give(total[:, -tail:])
         pcm = total[:, :-tail].flatten(1)
