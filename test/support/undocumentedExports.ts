@@ -1,13 +1,13 @@
 import { relative } from 'node:path';
 import ts from 'typescript';
 
-/** Constructors (the class comment tells of them) and `#private` names stand apart. */
-const isPublicMember = (member: ts.ClassElement): boolean =>
-  member.name !== undefined && !ts.isPrivateIdentifier(member.name);
+/** A method that callers can see. Of fields and accessors, name and type can be enough; the class comment covers constructors. */
+const isPublicMethod = (member: ts.ClassElement): member is ts.MethodDeclaration =>
+  ts.isMethodDeclaration(member) && !ts.isPrivateIdentifier(member.name);
 
 /**
- * What the files at `paths` give away without a word on it, as `path:line name`: their exports, and the public members
- * of exported classes. A member counts as documented where its interface or parent documents it.
+ * What the files at `paths` give away without a word on it, as `path:line name`: their exports, and the public methods
+ * of exported classes. A method counts as documented where its interface or parent documents it.
  */
 export function undocumentedExports(paths: readonly string[], relativeTo: string): string[] {
   const program = ts.createProgram(paths, {
@@ -28,8 +28,8 @@ export function undocumentedExports(paths: readonly string[], relativeTo: string
       found.add(`${relative(relativeTo, file.fileName)}:${line + 1} ${name}`);
     }
     if (ts.isClassDeclaration(declaration)) {
-      for (const member of declaration.members.filter(isPublicMember)) {
-        const memberSymbol = checker.getSymbolAtLocation(member.name!);
+      for (const member of declaration.members.filter(isPublicMethod)) {
+        const memberSymbol = checker.getSymbolAtLocation(member.name);
         if (memberSymbol !== undefined) check(memberSymbol, `${name}.${memberSymbol.name}`);
       }
     }

@@ -26,7 +26,6 @@ export class Untold implements Told {
   constructor() {}
   told() {}
   untold() { return this.#hidden; }
-  /** Told. */
   get size() { return 0; }
 }
 // Not a TSDoc comment.
@@ -41,9 +40,9 @@ export function told() {}
     expect(undocumentedExports([path], directory)).toEqual([
       'example.ts:6 Untold',
       'example.ts:10 Untold.untold',
-      'example.ts:15 value',
-      'example.ts:16 inner',
-      'example.ts:18 Alias',
+      'example.ts:14 value',
+      'example.ts:15 inner',
+      'example.ts:17 Alias',
     ]);
   } finally {
     rmSync(directory, { recursive: true });

@@ -207,7 +207,8 @@ describe('control messages', () => {
         random.pick<ClientMessage | ServerMessage>(client ? clientMessages : serverMessages),
       );
       const at = random.below(json.length);
-      const altered = json.slice(0, at) + random.pick(Array.from(alphabet)) + json.slice(at + random.below(3));
+      const altered =
+        json.slice(0, at) + random.pick(Array.from(alphabet)) + json.slice(at + random.below(3));
       const result = valueOrTesseraError(() => (client ? parseClientMessage : parseServerMessage)(altered));
       if (result instanceof TesseraError) expect(result.code).toBe('bad_message');
       else valid += 1;

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Sets the checkout up, then checks everything: types, formatting, lint, all tests. Arguments go to jest.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Tests run from dist/: without a clean build, one that was deleted or renamed would go on running there.
+rm -rf dist
+bash scripts/setup.sh
+
+echo 'Checking formatting...'
+npm run --silent format:check
+
+echo 'Linting...'
+npm run --silent lint
+
+echo 'Testing...'
+npm run --silent jest -- "$@"
