@@ -9,6 +9,7 @@ const IMPORT_DIRECTION = {
   codec: ['protocol'],
   'codec/entropy': ['protocol'],
   services: ['codec', 'protocol'],
+  'services/engine': ['codec', 'protocol'],
   scripts: ['services', 'codec', 'protocol'],
   sdk: ['protocol', 'codec/entropy'],
 };

@@ -12,10 +12,10 @@ const eslint = new ESLint({
   overrideConfig: { languageOptions: { parserOptions: { projectService: false } } },
 });
 
-/** The ids of the rules that `code` breaks as the file at `path`. */
+/** The ids of the rules that `code` breaks as the file at `path`, each once. */
 async function brokenRules(path: string, code: string): Promise<string[]> {
   const [result] = await eslint.lintText(code, { filePath: repositoryPath + path });
-  return result!.messages.map((message) => message.ruleId ?? message.message);
+  return [...new Set(result!.messages.map((message) => message.ruleId ?? message.message))];
 }
 
 /** The statements by which a file in `folder` would take from the file at `target`. */
@@ -55,6 +55,12 @@ describe.each(Object.entries(MAY_IMPORT))('%s', (folder, allowed) => {
       });
     }
   });
+});
+
+test('the engine knows nothing of the gateway', async () => {
+  for (const statement of imports('services/engine', 'services/gateway/limits.ts')) {
+    expect(await brokenRules('services/engine/example.ts', statement)).toEqual([DIRECTION_RULE]);
+  }
 });
 
 test.each(['protocol', 'codec/entropy'])(
