@@ -4,5 +4,7 @@ export default {
   roots: ['<rootDir>/dist/test'],
   testMatch: ['**/*.test.js'],
   transform: {},
+  moduleNameMapper: { '^onnxruntime-node$': '<rootDir>/dist/test/support/onnxruntime.js' },
+  // The first test of a file may have to load the model, on a machine that does other things too.
   testTimeout: 60_000,
 };
