@@ -100,10 +100,10 @@ class StreamingEncoder(StreamingHalf):
                 seen, keys = latent - total, book
             # The nearest code c to v has the greatest v . c - |c|^2 / 2.
             index = F.linear(seen, keys, -0.5 * keys.square().sum(1)).argmax(-1)
-            codes.append(index)
+            codes.append(index.reshape(batch, -1))
             code = F.embedding(index, book)
             total = code if total is None else total + code
-        return torch.stack(codes).reshape(self.config.quantizers, batch, -1).transpose(0, 1).int()
+        return torch.stack(codes, 1).int()
 
     def forward(self, pcm: torch.Tensor, state: torch.Tensor):
         c, packed = self.config, Packed(state, self.state_shapes)
