@@ -32,6 +32,7 @@ export class PcmPipeline {
     return clamp(this.#resampler.flush());
   }
 
+  /** Frees the resampler. */
   close(): void {
     this.#resampler.close();
   }

@@ -42,12 +42,14 @@ export class WavWriter {
     return writer;
   }
 
+  /** Appends mono samples in [-1, 1], as 16 bits. */
   async write(samples: Float32Array): Promise<void> {
     const bytes = toPcm16(samples);
     this.#dataBytes += bytes.length;
     await this.#target.write(bytes);
   }
 
+  /** Puts the length into the header, where the target can go back, and lets go of it. */
   async finish(): Promise<void> {
     await this.#target.rewriteHeader?.(this.#header(this.#dataBytes));
     await this.#target.close();

@@ -23,7 +23,9 @@ export function undocumentedExports(paths: readonly string[], relativeTo: string
     if (declaration === undefined) return;
     const file = declaration.getSourceFile();
     if (!paths.includes(file.fileName)) return;
-    if (symbol.getDocumentationComment(checker).length === 0) {
+    // `@returns` or `@throws` alone can say all that there is to say.
+    const words = [...symbol.getDocumentationComment(checker), ...symbol.getJsDocTags(checker)];
+    if (words.length === 0) {
       const { line } = file.getLineAndCharacterOfPosition(declaration.getStart(file));
       found.add(`${relative(relativeTo, file.fileName)}:${line + 1} ${name}`);
     }
