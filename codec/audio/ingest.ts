@@ -47,7 +47,7 @@ export class AudioIngest {
   readonly #maxWaitingBytes: number;
   #state: 'open' | 'ended' | 'closed' = 'open';
   #isRead = false;
-  #source: AudioSource | undefined;
+  #opening: Promise<AudioSource> | undefined;
   #pipeline: PcmPipeline | undefined;
 
   /**
@@ -122,7 +122,9 @@ export class AudioIngest {
     this.#state = 'closed';
     this.#input.destroy();
     this.#pipeline?.close();
-    await this.#source?.close();
+    // While it still opens, the lost input makes it fail and clean up by itself.
+    const source = await this.#opening?.catch(() => undefined);
+    await source?.close();
   }
 
   #isClosed(): boolean {
@@ -149,16 +151,13 @@ export class AudioIngest {
 
   async *#readFile(format: 'wav' | 'container'): AsyncGenerator<Float32Array> {
     const { sampleRate } = this.#options;
-    const source = await openAudio(this.#input, {
+    this.#opening = openAudio(this.#input, {
       sampleRate,
       name: this.#name,
       ...(format === 'wav' ? { only: 'wav' } : {}),
     });
-    this.#source = source;
-    if (this.#isClosed()) {
-      await source.close();
-      return;
-    }
+    const source = await this.#opening;
+    if (this.#isClosed()) return;
     yield* source;
   }
 }

@@ -5,6 +5,7 @@ import { TesseraError } from '../../protocol/errors.js';
 import { ByteReader } from './byteReader.js';
 import { decodeWithFfmpeg } from './ffmpeg.js';
 import type { FfmpegDecoding } from './ffmpeg.js';
+import { holdsOpus } from './opusSniff.js';
 import { PcmPipeline } from './pcmPipeline.js';
 import { WAV_MAGIC_BYTES, checkDataBytes, isWav, readWavData, readWavHeader } from './wav.js';
 import type { WavHeader } from './wav.js';
@@ -155,6 +156,7 @@ class OpenedAudio implements AudioSource {
   }
 
   async #startFfmpeg(file: InputFile | undefined): Promise<void> {
+    const isOpus = await holdsOpus(this.#input);
     // A pipe has been read from by now, so ffmpeg must get it from here.
     const input =
       file?.bytes === undefined ? Readable.from(this.#input.rest(), { objectMode: false }) : file.path;
@@ -162,6 +164,7 @@ class OpenedAudio implements AudioSource {
     if (!this.#isPiped) this.#input.close();
     const decoding = await decodeWithFfmpeg(input, {
       name: this.#name,
+      isOpus,
       inputWaits: () => this.#input.waiting,
     });
     this.#decoding = decoding;
