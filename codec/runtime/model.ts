@@ -82,8 +82,13 @@ export class CodecModel {
       }
       const sessions = await openSessions(files, provider, options.threads ?? 1, failures);
       if (sessions === undefined) continue;
-      checkSession(sessions.encoder, manifest.encoder, encoderContract(manifest));
-      checkSession(sessions.decoder, manifest.decoder, decoderContract(manifest));
+      try {
+        checkSession(sessions.encoder, manifest.encoder, encoderContract(manifest));
+        checkSession(sessions.decoder, manifest.decoder, decoderContract(manifest));
+      } catch (error) {
+        await releaseSessions(sessions);
+        throw error;
+      }
       return new CodecModel(manifest, sessions, failures);
     }
     const reasons = failures.map(({ provider, reason }) => `${provider}: ${reason}`).join('; ');
@@ -115,8 +120,7 @@ export class CodecModel {
 
   /** Frees the graphs. Streams of this model cannot be used afterwards. */
   async close(): Promise<void> {
-    await this.#encoder.release();
-    await this.#decoder.release();
+    await releaseSessions({ encoder: this.#encoder, decoder: this.#decoder });
   }
 }
 
@@ -154,16 +158,20 @@ async function openSessions(
   threads: number,
   failures: ProviderFailure[],
 ): Promise<ProviderSessions | undefined> {
+  let encoder: InferenceSession | undefined;
   try {
-    return {
-      provider,
-      encoder: await createSession(files.encoder, provider, threads),
-      decoder: await createSession(files.decoder, provider, threads),
-    };
+    encoder = await createSession(files.encoder, provider, threads);
+    return { provider, encoder, decoder: await createSession(files.decoder, provider, threads) };
   } catch (error) {
+    await encoder?.release();
     failures.push({ provider, reason: error instanceof Error ? error.message : String(error) });
     return undefined;
   }
+}
+
+async function releaseSessions({ encoder, decoder }: Omit<ProviderSessions, 'provider'>): Promise<void> {
+  await encoder.release();
+  await decoder.release();
 }
 
 const encoderContract = ({ quantizers }: Manifest): GraphContract => ({

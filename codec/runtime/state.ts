@@ -65,7 +65,7 @@ export function writeState(
   writer.append(Buffer.from(owner.digest, 'hex')).varint(frameIndex);
   writeFields(writer);
   for (const tensor of state.tensors) writeFloats(writer, tensor);
-  return writer.uint32(crc32c(writer.bytes())).bytes();
+  return writer.uint32(crc32c(writer.bytes())).bytes().slice();
 }
 
 /**
@@ -90,10 +90,7 @@ export function readState<Fields>(
   const version = reader.byte('its version');
   if (version !== VERSION) throw fail(`is of version ${version}, not ${VERSION}`);
   const side = SIDES[reader.byte('its side')];
-  if (side !== owner.side)
-    throw fail(
-      `is of ${side === undefined ? 'no known side' : `an ${side}`}, not of ${owner.side === 'encoder' ? 'an encoder' : 'a decoder'}`,
-    );
+  if (side !== owner.side) throw fail(`is of the ${side ?? 'unknown side'}, not of the ${owner.side}`);
   const digest = Buffer.from(reader.take('the digest of its model', owner.digest.length / 2)).toString('hex');
   if (digest !== owner.digest) throw fail(`is of the model ${digest}, not ${owner.digest}`);
   const frameIndex = reader.varint('its frame index');

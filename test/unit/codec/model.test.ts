@@ -1,0 +1,199 @@
+import { execFile } from 'node:child_process';
+import {
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import {
+  bitsPerCode,
+  bitsPerSecond,
+  CodecModel,
+  DEFAULT_MODEL_DIRECTORY,
+  delayMs,
+  frameRate,
+  loadManifest,
+  PROVIDERS,
+  type Manifest,
+} from '../../../codec/index.js';
+import { parseServerMessage } from '../../../protocol/index.js';
+
+let directory: string;
+let manifest: Manifest;
+
+/** A model directory of links to the real one, free to be spoilt. */
+beforeEach(async () => {
+  manifest = await loadManifest();
+  directory = mkdtempSync(join(tmpdir(), 'tessera-model-'));
+  copyFileSync(join(DEFAULT_MODEL_DIRECTORY, 'manifest.json'), join(directory, 'manifest.json'));
+  for (const { file } of [manifest.encoder, manifest.decoder]) {
+    symlinkSync(join(DEFAULT_MODEL_DIRECTORY, file), join(directory, file));
+  }
+});
+
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const load = (): Promise<CodecModel> => CodecModel.load({ directory, provider: 'cpu' });
+const writeManifest = (change: object): void =>
+  writeFileSync(join(directory, 'manifest.json'), JSON.stringify({ ...manifest, ...change }));
+
+describe('the manifest', () => {
+  test('gives what code needs to know', () => {
+    expect(frameRate(manifest)).toBe(manifest.sampleRate / manifest.hop);
+    expect(delayMs(manifest)).toBe((manifest.delaySamples / manifest.sampleRate) * 1000);
+    expect(2 ** bitsPerCode(manifest)).toBeGreaterThanOrEqual(manifest.codebookSize);
+    expect(bitsPerSecond({ sampleRate: 24_000, hop: 480, codebookSize: 1024 }, 6)).toBe(3000);
+    expect(bitsPerSecond({ sampleRate: 24_000, hop: 320, codebookSize: 1000 }, 1)).toBe(750);
+  });
+
+  test.each<[string, (value: Manifest) => object]>([
+    ['contract', () => ({ contract: 2 })],
+    ['name', () => ({ name: '' })],
+    ['sampleRate', () => ({ sampleRate: '24000' })],
+    ['hop', () => ({ hop: 0 })],
+    ['delaySamples', () => ({ delaySamples: -1 })],
+    ['decoderDelaySamples', ({ delaySamples }) => ({ decoderDelaySamples: delaySamples + 1 })],
+    ['quantizers', () => ({ quantizers: 1.5 })],
+    ['codebookSize', () => ({ codebookSize: 1 })],
+    ['maskedGroups', ({ latentChannels }) => ({ maskedGroups: [latentChannels, 1] })],
+    ['encoder.file', ({ encoder }) => ({ encoder: { ...encoder, file: '../encoder.onnx' } })],
+    ['encoder.sha256', ({ encoder }) => ({ encoder: { ...encoder, sha256: 'abc' } })],
+    ['decoder.states', ({ decoder }) => ({ decoder: { ...decoder, states: [] } })],
+    [
+      'decoder.states.0.type',
+      ({ decoder }) => ({ decoder: { ...decoder, states: [{ ...decoder.states[0], type: 'int8' }] } }),
+    ],
+    ['trainingData', () => ({ trainingData: undefined })],
+  ])('with a wrong %s is refused by that name', async (field, change) => {
+    writeManifest(change(manifest));
+    await expect(load()).rejects.toMatchObject({
+      code: 'bad_manifest',
+      message: expect.stringContaining(`"${field}"`) as string,
+    });
+  });
+
+  test('with fields of a later version is read', async () => {
+    writeManifest({ colour: 'blue' });
+    expect(await loadManifest(directory)).toEqual(manifest);
+  });
+
+  test('that is no JSON, or not there, is refused with its path', async () => {
+    const path = join(directory, 'manifest.json');
+    const refusal = { code: 'bad_manifest', message: expect.stringContaining(path) as string };
+    writeFileSync(path, '{"contract": 1,');
+    await expect(load()).rejects.toMatchObject(refusal);
+    unlinkSync(path);
+    await expect(load()).rejects.toMatchObject(refusal);
+  });
+});
+
+describe('a model', () => {
+  test('tells clients what they need, in the shape of the protocol', async () => {
+    const model = await load();
+    expect(model.digest).toMatch(/^[0-9a-f]{64}$/);
+    const opened = {
+      type: 'opened',
+      version: 1,
+      sessionId: 's',
+      resumeToken: 't',
+      model: model.summary,
+    };
+    // Only `model` is looked at: what else the message needs is the protocol's to test.
+    expect(() => parseServerMessage(JSON.stringify(opened))).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining('model') as string }),
+    );
+    expect(model.summary).toMatchObject({ name: manifest.name, digest: model.digest, hop: manifest.hop });
+    await model.close();
+  });
+
+  test.each(['encoder', 'decoder'] as const)('with a changed bit in its %s is refused', async (side) => {
+    const path = join(directory, manifest[side].file);
+    const bytes = readFileSync(path);
+    bytes[bytes.length >> 1]! ^= 1;
+    unlinkSync(path);
+    writeFileSync(path, bytes);
+    await expect(load()).rejects.toMatchObject({
+      code: 'model_tampered',
+      message: expect.stringContaining(path) as string,
+    });
+  });
+
+  test('with a file cut short is refused as tampered, with a file missing as such', async () => {
+    const path = join(directory, manifest.decoder.file);
+    unlinkSync(path);
+    const message = expect.stringContaining(path) as string;
+    await expect(load()).rejects.toMatchObject({ code: 'file_error', message });
+    writeFileSync(path, '');
+    await expect(load()).rejects.toMatchObject({ code: 'model_tampered', message });
+  });
+
+  test.each<[string, (value: Manifest) => object, string]>([
+    ['too many quantizers', ({ quantizers }) => ({ quantizers: quantizers + 1 }), '"codes"'],
+    ['files that are swapped', ({ encoder, decoder }) => ({ encoder: decoder, decoder: encoder }), '"pcm"'],
+    [
+      'a state of another size',
+      ({ encoder }) => ({ encoder: { ...encoder, states: [{ ...encoder.states[0], shape: [7] }] } }),
+      'shape',
+    ],
+    [
+      'a state that the graph lacks',
+      ({ encoder }) => ({ encoder: { ...encoder, states: [{ ...encoder.states[0], output: 'none' }] } }),
+      '"none"',
+    ],
+  ])('whose manifest states %s is refused', async (_, change, text) => {
+    writeManifest(change(manifest));
+    await expect(load()).rejects.toMatchObject({
+      code: 'bad_manifest',
+      message: expect.stringContaining(text) as string,
+    });
+  });
+
+  test('of the same files has the same digest, of others another', async () => {
+    const one = await load();
+    const other = await CodecModel.load({ provider: 'cpu' });
+    expect(one.digest).toBe(other.digest);
+    await one.close();
+    await other.close();
+  });
+});
+
+describe('providers', () => {
+  test.each(['cuda', 'webgpu'] as const)('%s runs, or is refused with the reason', async (provider) => {
+    const model = await CodecModel.load({ provider }).catch((error: unknown) => error);
+    if (model instanceof CodecModel) {
+      expect(model.provider).toBe(provider);
+      await model.close();
+    } else {
+      expect(model).toMatchObject({
+        code: 'provider_unavailable',
+        message: expect.stringContaining(`${provider}: `) as string,
+      });
+    }
+  });
+
+  test('auto takes the first that runs, says why the others did not, and keeps quiet', async () => {
+    const script = `
+      import { CodecModel } from ${JSON.stringify(new URL('../../../codec/index.js', import.meta.url).href)};
+      const { provider, providerFailures } = await CodecModel.load();
+      console.log(JSON.stringify({ provider, providerFailures }));`;
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [
+      '--input-type=module',
+      '-e',
+      script,
+    ]);
+    const { provider, providerFailures } = JSON.parse(stdout) as Pick<
+      CodecModel,
+      'provider' | 'providerFailures'
+    >;
+    const tried = [...providerFailures.map((failure) => failure.provider), provider];
+    expect(tried).toEqual(PROVIDERS.slice(0, tried.length));
+    expect(providerFailures.every(({ reason }) => reason.length > 0)).toBe(true);
+    expect(stderr).toBe('');
+  });
+});
