@@ -95,11 +95,26 @@ async function fileTarget(file: FileHandle): Promise<ByteTarget> {
 }
 
 function streamTarget(stream: Writable): ByteTarget {
+  // A reader that goes away between two writes is told by the next one, not by an error that nobody hears.
+  const ignore = (): void => undefined;
+  stream.on('error', ignore);
   return {
     write: async (bytes) => {
       if (stream.errored !== null) throw stream.errored;
       if (!stream.write(bytes)) await once(stream, 'drain');
     },
-    close: () => Promise.resolve(),
+    close: async () => {
+      // The last bytes are on their way out before the caller may end the process.
+      const { errored } = stream;
+      if (errored === null) {
+        await new Promise<void>((resolve) =>
+          stream.write('', () => {
+            resolve();
+          }),
+        );
+      }
+      stream.off('error', ignore);
+      if (stream.errored !== null) throw stream.errored;
+    },
   };
 }

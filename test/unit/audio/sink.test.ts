@@ -1,5 +1,7 @@
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
 import { openAudioSink, readAudio, writeAudio } from '../../../codec/audio/index.js';
+import { WavWriter } from '../../../codec/audio/wavWriter.js';
 import {
   childProcessCount,
   errorOf,
@@ -22,6 +24,25 @@ describe('a recording that is written', () => {
     await sink.finish();
     await sink.finish();
     expect(readFileSync(path).equals(readFileSync(fixturePath('speech-pt-1.wav')))).toBe(true);
+  });
+
+  test('to a stream says that its length is unknown, and is readable all the same', async () => {
+    const stream = new PassThrough({ highWaterMark: 1_000 });
+    const reading = readAudio(stream, { sampleRate: 24_000 });
+    const writer = await WavWriter.toStream(stream, 24_000);
+    for (const piece of pieces(speech, [4_001])) await writer.write(piece);
+    await writer.finish();
+    stream.end();
+    expect(await reading).toEqual(speech);
+  });
+
+  test('to a stream whose reader goes away ends in an error, not in a crash', async () => {
+    const stream = new PassThrough();
+    const writer = await WavWriter.toStream(stream, 24_000);
+    stream.destroy(new Error('EPIPE'));
+    await new Promise((resolve) => setImmediate(resolve));
+    await expect(writer.write(speech)).rejects.toThrow('EPIPE');
+    await expect(writer.finish()).rejects.toThrow('EPIPE');
   });
 
   test('is clamped and rounded', async () => {
