@@ -20,27 +20,6 @@ def compressed(spectra: torch.Tensor, power: float):
     return spectra.real * gain, spectra.imag * gain, torch.exp(0.5 * power * level)
 
 
-class ComplexSpectralLoss(nn.Module):
-    """Squared error of compressed complex spectra and absolute error of compressed magnitudes, relative to the source."""
-
-    def __init__(self, windows=(256, 512, 1024, 2048), power: float = 0.3):
-        super().__init__()
-        self.windows, self.power = windows, power
-        for size in windows:
-            self.register_buffer(f"window{size}", torch.hann_window(size), persistent=False)
-
-    def forward(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        total = 0.0
-        for size in self.windows:
-            window = getattr(self, f"window{size}")
-            yr, yi, ym = compressed(stft(y, window, size // 4), self.power)
-            with torch.no_grad():
-                xr, xi, xm = compressed(stft(x, window, size // 4), self.power)
-            error = ((yr - xr).square() + (yi - xi).square()).mean() / xm.square().mean()
-            total = total + error + 0.5 * (ym - xm).abs().mean() / xm.mean()
-        return total / len(self.windows)
-
-
 def mel_filters(rate: int, window: int, bands: int, top_hz: float) -> torch.Tensor:
     """Triangular mel filters [bins, bands], peak 1, mel scale of O'Shaughnessy (2595 log10(1 + f / 700))."""
     to_mel = lambda hz: 2595.0 * math.log10(1.0 + hz / 700.0)
@@ -57,29 +36,37 @@ def mel_filters(rate: int, window: int, bands: int, top_hz: float) -> torch.Tens
     return filters.float()
 
 
-class MelLoss(nn.Module):
-    """Mean absolute difference of log10 mel magnitudes over several windows."""
+class SpectralLoss(nn.Module):
+    """Two losses from one set of spectra, each a mean over several windows.
 
-    def __init__(self, rate: int, windows=((128, 10), (256, 20), (512, 40), (1024, 80), (2048, 160)), floor: float = 1e-5):
+    Complex: squared error of compressed complex spectra plus half the absolute error of compressed magnitudes, both
+    relative to the source. It keeps the waveform. Mel: mean absolute difference of log10 mel magnitudes.
+    """
+
+    def __init__(self, rate: int, windows=((256, 20), (512, 40), (1024, 80), (2048, 160)), power: float = 0.3, floor: float = 1e-5):
         super().__init__()
-        self.windows, self.floor = windows, floor
+        self.windows, self.power, self.floor = windows, power, floor
         for size, bands in windows:
             self.register_buffer(f"window{size}", torch.hann_window(size), persistent=False)
             self.register_buffer(f"filters{size}", mel_filters(rate, size, bands, rate / 2), persistent=False)
 
-    def bands(self, x: torch.Tensor, size: int) -> torch.Tensor:
+    def views(self, x: torch.Tensor, size: int):
         window = getattr(self, f"window{size}")
-        spectra = torch.fft.rfft(x.unfold(-1, size, size // 4) * window)
-        magnitudes = (spectra.real.square() + spectra.imag.square() + POWER_FLOOR).sqrt()
-        return (magnitudes @ getattr(self, f"filters{size}")).clamp(min=self.floor).log10()
+        spectra = stft(x, window, size // 4)
+        real, imaginary, magnitude = compressed(spectra, self.power)
+        level = (spectra.real.square() + spectra.imag.square() + POWER_FLOOR).sqrt() * window.square().sum().sqrt()
+        return real, imaginary, magnitude, (level @ getattr(self, f"filters{size}")).clamp(min=self.floor).log10()
 
-    def forward(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        total = 0.0
+    def forward(self, y: torch.Tensor, x: torch.Tensor):
+        complex_loss, mel_loss = 0.0, 0.0
         for size, _ in self.windows:
+            yr, yi, ym, y_mel = self.views(y, size)
             with torch.no_grad():
-                target = self.bands(x, size)
-            total = total + (self.bands(y, size) - target).abs().mean()
-        return total / len(self.windows)
+                xr, xi, xm, x_mel = self.views(x, size)
+            error = ((yr - xr).square() + (yi - xi).square()).mean() / xm.square().mean()
+            complex_loss = complex_loss + error + 0.5 * (ym - xm).abs().mean() / xm.mean()
+            mel_loss = mel_loss + (y_mel - x_mel).abs().mean()
+        return complex_loss / len(self.windows), mel_loss / len(self.windows)
 
 
 class EnvelopeLoss(nn.Module):

@@ -15,8 +15,8 @@ import torch
 
 from config import PRESETS, Config
 from data import Crops
-from evaluate import score_clips
-from losses import ComplexSpectralLoss, Discriminators, EnvelopeLoss, MelLoss
+from evaluate import Scorer
+from losses import Discriminators, EnvelopeLoss, SpectralLoss
 from model import Codec
 
 PHASES = ("waveform", "quantized", "adversarial")
@@ -25,6 +25,7 @@ PHASES = ("waveform", "quantized", "adversarial")
 class Trainer:
     def __init__(self, options):
         self.options = options
+        self.scorer = Scorer(options.scorers)  # forks, so it comes before the first use of the GPU
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.graphed = self.device.type == "cuda" and not options.eager
         if self.device.type == "cuda":
@@ -39,8 +40,7 @@ class Trainer:
         self.judges = Discriminators().to(self.device)
         if self.device.type == "cuda":
             self.codec.set_compute(torch.bfloat16)
-        self.spectral = ComplexSpectralLoss().to(self.device)
-        self.mel = MelLoss(self.config.sample_rate).to(self.device)
+        self.spectral = SpectralLoss(self.config.sample_rate).to(self.device)
         self.envelope = EnvelopeLoss(self.config.sample_rate).to(self.device)
         self.rate = torch.tensor(0.0, device=self.device)
         fused = dict(fused=True, capturable=True) if self.device.type == "cuda" else {}
@@ -54,14 +54,16 @@ class Trainer:
         self.validation = [held[k].astype(np.float32) / 32768 for k in held.files if k.startswith("validation")][: options.clips]
         self.step, self.spent, self.phase, self.best = 0, 0.0, "waveform", -1.0
         self.metrics: dict = {}
+        self.pending = None
         os.makedirs(options.run, exist_ok=True)
         self.checkpoint = os.path.join(options.run, "checkpoint.pt")
         if os.path.exists(self.checkpoint):
             self.restore()
         elif options.start:
-            weights = torch.load(options.start, map_location=self.device)["average"]
-            self.codec.load_state_dict(weights)
-            self.average.load_state_dict(weights)
+            weights = {k: v.float() for k, v in torch.load(options.start, map_location=self.device)["average"].items()}
+            for codec in (self.codec, self.average):
+                codec.load_state_dict(weights, strict="quantizer.sums" in weights)
+                codec.quantizer.sums.copy_(codec.quantizer.codebooks * codec.quantizer.counts[:, :, None])
             self.phase = "quantized"
 
     # One step -------------------------------------------------------------------------------------------------------
@@ -85,7 +87,7 @@ class Trainer:
         y = self.codec.spectrum.synthesize(spectra)[:, overlap:]
         x = x[:, : y.shape[1]]
         head = (spectra - target).square().mean() / target.square().mean()
-        spectral, mel, envelope = self.spectral(y, x), self.mel(y, x), self.envelope(y, x)
+        (spectral, mel), envelope = self.spectral(y, x), self.envelope(y, x)
         mel_weight = o.mel * (0.1 if phase == "waveform" else 1.0)
         loss = o.head * head + o.spectral * spectral + mel_weight * mel + o.envelope * envelope + o.commitment * commitment
         correlation = (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1) + 1e-6)
@@ -199,19 +201,34 @@ class Trainer:
             if time.time() - evaluated > o.evaluate_every:
                 self.evaluate()
                 evaluated = time.time()
-        self.evaluate()
+            self.collect()
+        self.evaluate(wait=True)
 
-    def evaluate(self) -> None:
+    def evaluate(self, wait: bool = False) -> None:
+        """Sends the averaged model's output on the validation recordings to be scored, and saves; results are logged later."""
+        self.collect(wait=True)
         depths = [1, 3, 6, self.config.quantizers] if self.phase != "waveform" else []
-        result = score_clips(self.average, self.validation, depths, self.device)
-        self.log(event="validation", step=self.step, spent=round(self.spent, 1), **result)
-        if depths:
-            # One figure to choose by: intelligibility, envelope and waveform at 3 kbit/s and at full rate.
-            value = sum(result[f"q{q}"]["stoi"] - result[f"q{q}"]["log_mel_distance"] + 0.3 * result[f"q{q}"]["waveform_correlation"] for q in (6, self.config.quantizers))
-            if value > self.best:
-                self.best = value
-                torch.save({"config": self.config.to_dict(), "average": self.average.state_dict(), "step": self.step}, os.path.join(self.options.run, "best.pt"))
+        weights = {k: v.detach().cpu().clone() for k, v in self.average.state_dict().items()}
+        self.pending = (self.scorer.submit(self.average, self.validation, depths, self.device), weights, self.step, self.spent)
         self.save()
+        self.collect(wait)
+
+    def collect(self, wait: bool = False) -> None:
+        if self.pending is None or not (wait or self.pending[0].done()):
+            return
+        scores, weights, step, spent = self.pending
+        self.pending, result = None, scores.result()
+        self.log(event="validation", step=step, spent=round(spent, 1), **result)
+        if "q0" in result:
+            return
+        # One figure to choose by: intelligibility, envelope and waveform at half and at full rate.
+        value = sum(
+            result[q]["stoi"] - result[q]["log_mel_distance"] + 0.3 * result[q]["waveform_correlation"]
+            for q in ("q6", f"q{self.config.quantizers}")
+        )
+        if value > self.best:
+            self.best = value
+            torch.save({"config": self.config.to_dict(), "average": weights, "step": step}, os.path.join(self.options.run, "best.pt"))
 
     def save(self) -> None:
         states = dict(
@@ -269,6 +286,7 @@ def main() -> None:
     add("--matching", type=float, default=1.0)
     add("--seed", type=int, default=1)
     add("--clips", type=int, default=32, help="validation recordings")
+    add("--scorers", type=int, default=os.cpu_count() // 2, help="processes that score validation recordings")
     add("--chunk", type=int, default=20, help="steps between looks at the clock")
     add("--log-every", type=float, default=10.0)
     add("--evaluate-every", type=float, default=150.0)

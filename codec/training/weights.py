@@ -1,0 +1,50 @@
+"""Small float16 checkpoints that train.py --start and export.py read: from a run's best.pt, or from released ONNX files.
+
+python3 weights.py pack runs/v1/best.pt packed.pt
+python3 weights.py unpack ../model packed.pt
+"""
+
+import argparse
+import os
+
+import torch
+
+from config import PRESETS
+from model import Codec
+
+
+def pack(source: str, target: str) -> None:
+    states = torch.load(source, map_location="cpu")
+    # The running sums follow from codebooks and counts; float16 loses nothing that training does not blur anyway.
+    weights = {k: v.half() for k, v in states["average"].items() if k != "quantizer.sums"}
+    torch.save({"config": states["config"], "average": weights, "step": states["step"]}, target)
+
+
+def unpack(model: str, target: str, preset: str) -> None:
+    """Weights out of encoder.onnx and decoder.onnx, whose initializers keep their parameters' names."""
+    import onnx  # python3-onnx; training itself does not need it
+    from onnx.numpy_helper import to_array
+
+    codec = Codec(PRESETS[preset])
+    weights = {k: v for k, v in codec.state_dict().items() if k != "quantizer.sums"}
+    for half in ("encoder", "decoder"):
+        graph = onnx.load(os.path.join(model, f"{half}.onnx")).graph
+        stored = {tensor.name: torch.tensor(to_array(tensor)) for tensor in graph.initializer}
+        for name, _ in getattr(codec, half).named_parameters():
+            weights[f"{half}.{name}"] = stored[f"weights.{name.replace('.', '_')}"].reshape(weights[f"{half}.{name}"].shape)
+        if half == "encoder":
+            weights["quantizer.codebooks"] = stored["codebooks"].reshape(codec.quantizer.codebooks.shape)
+    torch.save({"config": codec.config.to_dict(), "average": weights, "step": 0}, target)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["pack", "unpack"])
+    parser.add_argument("source")
+    parser.add_argument("target")
+    parser.add_argument("--preset", default="default", choices=PRESETS, help="the shape of an unpacked model")
+    options = parser.parse_args()
+    if options.command == "pack":
+        pack(options.source, options.target)
+    else:
+        unpack(options.source, options.target, options.preset)
