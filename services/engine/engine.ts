@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { TesseraError } from '../../protocol/errors.js';
 import { EngineSession } from './engineSession.js';
@@ -8,6 +9,7 @@ const DEFAULT_MAX_QUEUED_FRAMES = 50;
 const DEFAULT_MAX_BATCH = 16;
 const FIRST_RESTART_DELAY_MS = 100;
 const MAX_RESTART_DELAY_MS = 10_000;
+const STOP_TIMEOUT_MS = 5000;
 
 /**
  * Runs the codec of many sessions away from the caller's thread. A session stays with the worker that holds its state.
@@ -111,7 +113,14 @@ export class Engine {
     clearTimeout(this.#restartTimer);
     this.#setState('closed');
     this.#failSessions(new TesseraError('going_away', 'The engine is stopping'));
-    await this.#worker?.terminate();
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    const exited = once(worker, 'exit');
+    this.#post(worker, { type: 'stop' });
+    // One that does not answer is stuck, and not in a run: those take a fraction of a second.
+    const timer = setTimeout(() => void worker.terminate(), STOP_TIMEOUT_MS);
+    await exited;
+    clearTimeout(timer);
   }
 
   #startWorker(): void {

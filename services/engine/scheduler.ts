@@ -37,6 +37,7 @@ export class Scheduler {
   #reports: SessionReport[] = [];
   #runs: RunFigures[] = [];
   #isRunning = false;
+  #onStopped: (() => void) | undefined;
 
   constructor(model: CodecModel, maxBatch: number, report: (report: WorkerReport) => void) {
     this.#model = model;
@@ -45,7 +46,7 @@ export class Scheduler {
   }
 
   /** Takes a request of the engine. */
-  handle(request: WorkerRequest): void {
+  handle(request: Exclude<WorkerRequest, { type: 'stop' }>): void {
     if (request.type === 'open') {
       this.#open(request);
       return;
@@ -84,6 +85,13 @@ export class Scheduler {
     this.#wake();
   }
 
+  /** Drops all sessions. @returns when no run is under way. */
+  async stop(): Promise<void> {
+    for (const session of [...this.#sessions.values()]) this.#drop(session);
+    if (!this.#isRunning) return;
+    await new Promise<void>((resolve) => (this.#onStopped = resolve));
+  }
+
   #open(request: Extract<WorkerRequest, { type: 'open' }>): void {
     const { session: number, mode, quantizers, state } = request;
     try {
@@ -108,6 +116,7 @@ export class Scheduler {
       await new Promise((resolve) => setImmediate(resolve));
     }
     this.#isRunning = false;
+    this.#onStopped?.();
   }
 
   /** @returns whether there was anything to do. */

@@ -28,7 +28,9 @@ export type WorkerRequest =
   | { readonly type: 'quantizers'; readonly session: number; readonly quantizers: number }
   | { readonly type: 'flush'; readonly session: number }
   | { readonly type: 'export'; readonly session: number }
-  | { readonly type: 'close'; readonly session: number };
+  | { readonly type: 'close'; readonly session: number }
+  /** Ends the thread when no run is under way: one that is cut off in a run takes the process with it. */
+  | { readonly type: 'stop' };
 
 /** Errors lose their class between threads. */
 export interface ErrorFields {

@@ -29,7 +29,10 @@ try {
     ...(modelDirectory === undefined ? {} : { directory: modelDirectory }),
   });
   const scheduler = new Scheduler(model, maxBatch, report);
-  port.on('message', (request: WorkerRequest) => scheduler.handle(request));
+  port.on('message', (request: WorkerRequest) => {
+    if (request.type !== 'stop') scheduler.handle(request);
+    else void scheduler.stop().finally(() => process.exit(0));
+  });
   report({ type: 'ready', model: model.summary, provider: model.provider });
 } catch (error) {
   const { code, message } = TesseraError.from(error);

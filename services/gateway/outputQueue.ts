@@ -71,8 +71,7 @@ export class OutputQueue {
   packet(packet: Packet): void {
     const { firstFrameIndex, frameCount } = packet;
     this.#nextFrameIndex = firstFrameIndex + frameCount;
-    const isFull = this.#sink !== undefined && this.#pendingBytes >= this.#limits.maxOutputBufferBytes;
-    if (this.#held.length > 0 || isFull) {
+    if (this.#mustHold()) {
       this.#onDropped(frameCount);
       const last = this.#held.at(-1);
       if (last && 'frameCount' in last) last.frameCount += frameCount;
@@ -89,7 +88,7 @@ export class OutputQueue {
    */
   message(build: () => ServerMessage, options: { replaces?: string; onSent?: () => void } = {}): void {
     const { replaces, onSent } = options;
-    if (this.#held.length === 0) {
+    if (!this.#mustHold()) {
       this.#sendMessage(build, onSent);
       return;
     }
@@ -143,6 +142,12 @@ export class OutputQueue {
     for (const packet of this.#replay.from(nextFrameIndex)) this.#send(packet.bytes);
   }
 
+  /** Whether the reader is so far behind that nothing more may be given to the network. */
+  #mustHold(): boolean {
+    const isFull = this.#sink !== undefined && this.#pendingBytes >= this.#limits.maxOutputBufferBytes;
+    return isFull || this.#held.length > 0;
+  }
+
   #sendGap(firstFrameIndex: number, frameCount: number, reason: GapReason): void {
     const bytes = encodeGap(firstFrameIndex, frameCount, reason);
     this.#gapFrames += frameCount;
@@ -151,19 +156,23 @@ export class OutputQueue {
   }
 
   #sendMessage(build: () => ServerMessage, onSent: (() => void) | undefined): void {
-    const sink = this.#sink;
-    if (!sink) return;
+    if (!this.#sink) return;
     onSent?.();
-    sink.send(encodeMessage(build()));
+    this.#transmit(encodeMessage(build()));
   }
 
   #send(bytes: Uint8Array): void {
+    if (!this.#sink) return;
+    this.#outputBytes += bytes.length;
+    this.#transmit(bytes);
+  }
+
+  #transmit(data: string | Uint8Array): void {
     const sink = this.#sink;
     if (!sink) return;
-    this.#outputBytes += bytes.length;
-    const cost = bytes.length + PACKET_OVERHEAD_BYTES;
+    const cost = data.length + PACKET_OVERHEAD_BYTES;
     this.#pendingBytes += cost;
-    sink.send(bytes, () => {
+    sink.send(data, () => {
       // Of a connection that is gone.
       if (sink !== this.#sink) return;
       this.#pendingBytes -= cost;

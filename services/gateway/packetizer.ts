@@ -31,6 +31,7 @@ export class TokenPacketizer implements Packetizer {
     this.#framesPerPacket = framesPerPacket;
   }
 
+  /** See {@link Packetizer.add}. */
   add(result: Extract<EngineResult, { kind: 'tokens' | 'pcm' }>): Packet[] {
     if (result.kind !== 'tokens') return [];
     const packets: Packet[] = [];
@@ -47,6 +48,7 @@ export class TokenPacketizer implements Packetizer {
     return packets;
   }
 
+  /** See {@link Packetizer.cut}. */
   cut(): Packet | undefined {
     return this.#pendingFrames === 0 ? undefined : this.#take();
   }
@@ -84,6 +86,7 @@ export class PcmPacketizer implements Packetizer {
     this.#sound = sound;
   }
 
+  /** See {@link Packetizer.add}. */
   add(result: Extract<EngineResult, { kind: 'tokens' | 'pcm' }>): Packet[] {
     if (result.kind !== 'pcm') return [];
     const { hop } = this.#model;
@@ -98,6 +101,7 @@ export class PcmPacketizer implements Packetizer {
     return packets;
   }
 
+  /** See {@link Packetizer.cut}. */
   cut(): Packet | undefined {
     const frameCount = this.#pending.length;
     if (frameCount === 0) return undefined;

@@ -12,6 +12,7 @@ import type { GatewayMetrics } from './metrics.js';
 import { OutputQueue, type OutputSink } from './outputQueue.js';
 import { PcmPacketizer, TokenPacketizer, type Packetizer, type SoundRange } from './packetizer.js';
 import type { SessionInput } from './sessionInput.js';
+import { SoundTimeline } from './soundTimeline.js';
 import { TokenInput } from './tokenInput.js';
 
 /** What a session tells the connection that it is attached to. */
@@ -41,16 +42,6 @@ export interface Acknowledgement {
   readonly receivedMs: number;
 }
 
-/** Sound from one flush to the next, in samples of the model's rate. */
-interface Stretch {
-  readonly firstSampleIndex: number;
-  endSampleIndex: number;
-  /** All its samples are in. */
-  isEnded: boolean;
-  /** All its frames are out. */
-  isDone: boolean;
-}
-
 /** One session: input, codec and output. It outlives its connection for as long as it may be resumed. */
 export class Session {
   readonly id = randomUUID();
@@ -69,8 +60,8 @@ export class Session {
   #quantizers: number;
   /** Ranges that the engine has not answered yet. */
   #nextRanges: QuantizerRange[] = [];
-  /** Those that have not come out whole; the last one takes the input. */
-  #stretches: Stretch[] = [newStretch(0)];
+  /** Of audio input. */
+  readonly #sound: SoundTimeline;
   /** For each flush under way, whom to answer; undefined where that connection is gone. */
   #flushes: (SessionClient | (() => void) | undefined)[] = [];
   #acknowledgement: Acknowledgement | undefined;
@@ -84,6 +75,7 @@ export class Session {
     this.#log = context.log.child({ sessionId: this.id });
     this.#range = resolveBitrate(open.bitrate, this.#model);
     this.#quantizers = this.#range.maxQuantizers;
+    this.#sound = new SoundTimeline(this.#model);
     this.#output = new OutputQueue(context.limits, (frames) => context.metrics.droppedFrames.inc(frames));
     const framesPerPacket = open.output.framesPerPacket ?? 1;
     this.#packetizer = isPcmFormat(open.output.format)
@@ -139,9 +131,7 @@ export class Session {
     return {
       inputBytes: this.#input?.inputBytes ?? 0,
       samples:
-        this.mode === 'decode'
-          ? Math.max(0, frames * hop - decoderDelaySamples)
-          : (this.#stretches.at(-1)?.endSampleIndex ?? 0),
+        this.mode === 'decode' ? Math.max(0, frames * hop - decoderDelaySamples) : this.#sound.endSampleIndex,
       frames,
       gapFrames: this.#output.gapFrames,
       outputBytes: this.#output.outputBytes,
@@ -155,7 +145,10 @@ export class Session {
     this.#log.info({ mode: this.mode, quantizers: this.#quantizers }, 'session opened');
   }
 
-  /** @throws TesseraError `bad_options` when `open` does not ask for the same, or for frames that do not exist yet. */
+  /**
+   * Checks that a connection may go on with this session.
+   * @throws TesseraError `bad_options` when `open` does not ask for the same, or for frames that do not exist yet.
+   */
   checkResume(open: OpenMessage, nextFrameIndex: number): void {
     if (!isSameSession(open, this.#open)) {
       throw new TesseraError('bad_options', 'To resume, send the same mode, input and output as before');
@@ -221,8 +214,9 @@ export class Session {
   /** Sends the rest, then `closed`, as the last of the session. */
   sayClosed(): void {
     this.#cutPacket();
-    this.#output.release();
     this.#output.message(() => ({ type: 'closed', totals: this.totals }));
+    // However full the network is: it is the last.
+    this.#output.release();
   }
 
   /** Lets go of everything. Safe to call again. */
@@ -251,44 +245,17 @@ export class Session {
     return new AudioInput(this.#open.input, engine, this.#model, limits, {
       ...host,
       onSamples: (count) => {
-        this.#inputStretch().endSampleIndex += count;
+        this.#sound.addSamples(count);
         metrics.inputSamples.inc({ mode: this.mode }, count);
       },
-      onStretchEnd: () => this.#endStretch(),
+      onStretchEnd: () => this.#sound.endStretch(),
     });
-  }
-
-  /** The stretch that input belongs to: a new one after a flush, which begins where the padding ends. */
-  #inputStretch(): Stretch {
-    const last = this.#stretches.at(-1);
-    if (last && !last.isEnded) return last;
-    const { hop, decoderDelaySamples } = this.#model;
-    const end = last?.endSampleIndex ?? 0;
-    const isEmpty = last === undefined || end === last.firstSampleIndex;
-    const stretch = newStretch(isEmpty ? end : hop * Math.ceil((end + decoderDelaySamples) / hop));
-    this.#addStretch(stretch);
-    return stretch;
-  }
-
-  #endStretch(): void {
-    const last = this.#stretches.at(-1);
-    // A flush of nothing has no frames; it keeps its place in the line of flushes.
-    if (last?.isEnded) this.#addStretch({ ...last, isDone: false });
-    else if (last) last.isEnded = true;
-  }
-
-  #addStretch(stretch: Stretch): void {
-    if (this.#stretches[0]?.isDone) this.#stretches.shift();
-    this.#stretches.push(stretch);
   }
 
   /** What of the frames that come out now is sound. */
   #soundRange(): SoundRange {
-    const [stretch] = this.#stretches;
-    if (this.mode === 'decode' || stretch === undefined) {
-      return { firstSampleIndex: 0, endSampleIndex: Infinity };
-    }
-    return stretch.isEnded ? stretch : { ...stretch, endSampleIndex: Infinity };
+    if (this.mode === 'decode') return { firstSampleIndex: 0, endSampleIndex: Infinity };
+    return this.#sound.comingOut;
   }
 
   #setBitrate(bitrate: BitrateRange): void {
@@ -337,10 +304,7 @@ export class Session {
 
   #onFlushed(): void {
     this.#cutPacket();
-    const [stretch] = this.#stretches;
-    // The last one stays, for its end is where the next one begins.
-    if (this.#stretches.length > 1) this.#stretches.shift();
-    else if (stretch) stretch.isDone = true;
+    this.#sound.finishStretch();
     const asked = this.#flushes.shift();
     if (typeof asked === 'function') {
       asked();
@@ -380,10 +344,6 @@ export class Session {
       limits: sessionLimits(this.#context.limits),
     };
   }
-}
-
-function newStretch(firstSampleIndex: number): Stretch {
-  return { firstSampleIndex, endSampleIndex: firstSampleIndex, isEnded: false, isDone: false };
 }
 
 function newToken(): string {

@@ -9,6 +9,7 @@ import {
 } from '../../protocol/index.js';
 import type { Gateway } from '../../services/gateway/index.js';
 import { GatewayClient } from '../support/gatewayClient.js';
+import { httpGet, prometheusSamples } from '../support/http.js';
 import { startGateway } from '../support/testGateway.js';
 import { differingCodes } from '../support/tokenStreams.js';
 import { readWavFixture } from '../support/wavFixture.js';
@@ -231,16 +232,14 @@ describe('a slow reader', () => {
     const { hop, decoderDelaySamples } = client.opened.model;
     // The network's own buffers take some megabytes first.
     client.socket.pause();
-    const metric = async (pattern: RegExp): Promise<number> => {
-      const text = await (await fetch(`http://127.0.0.1:${small.port}/metrics`)).text();
-      return Number(pattern.exec(text)?.[1] ?? 0);
-    };
+    const metric = async (name: string): Promise<number> =>
+      prometheusSamples((await httpGet(small.port, '/metrics')).text).get(name) ?? 0;
     let sentFrames = 0;
-    while ((await metric(/^tessera_dropped_frames_total (\d+)/m)) < 200) {
+    while ((await metric('tessera_dropped_frames_total')) < 200) {
       client.sendAudio(speech.subarray(0, 48_000), 9600);
       sentFrames += 50;
       // No faster than it is processed, so that nothing waits before the codec.
-      while ((await metric(/^tessera_output_frames_total\{mode="resynth"\} (\d+)/m)) < sentFrames);
+      while ((await metric('tessera_output_frames_total{mode="resynth"}')) < sentFrames);
     }
     const [session] = small.gateway.sessions;
     expect(session?.pendingOutputBytes).toBeLessThan(2 * 16_384);

@@ -139,6 +139,12 @@ export class GatewayClient {
     }
   }
 
+  /** Lets go of everything that came so far. */
+  forget(): void {
+    this.events.length = 0;
+    this.#seen.clear();
+  }
+
   #onMessage(data: Buffer, isBinary: boolean): void {
     if (isBinary) {
       const { model, limits } = this.opened;

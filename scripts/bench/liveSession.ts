@@ -1,0 +1,102 @@
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
+import {
+  decodeServerFrame,
+  encodeFrame,
+  encodeMessage,
+  encodePcm,
+  parseServerMessage,
+  SUBPROTOCOL,
+  type ModelSummary,
+} from '../../protocol/index.js';
+
+/** One session that sends speech in real time, a frame at a time, as a microphone would. */
+export class LiveSession {
+  readonly #socket: WebSocket;
+  readonly #speech: Uint8Array;
+  readonly #model: ModelSummary;
+  /** When each frame of input was sent and when its output came, in milliseconds of one clock. */
+  readonly sentMs: number[] = [];
+  readonly receivedMs: number[] = [];
+  /** Frames that the server dropped. */
+  gapFrames = 0;
+  #isEnded = false;
+
+  private constructor(socket: WebSocket, speech: Uint8Array, model: ModelSummary) {
+    this.#socket = socket;
+    this.#speech = speech;
+    this.#model = model;
+    const context = {
+      codebookSize: model.codebookSize,
+      maxQuantizers: model.quantizers,
+      maxFramesPerPacket: 1,
+      maxFrameBytes: Infinity,
+    };
+    socket.on('message', (data, isBinary) => {
+      const nowMs = performance.now();
+      if (!isBinary) return;
+      const frame = decodeServerFrame(data as Buffer, context);
+      if (frame.kind === 'gap') this.gapFrames += frame.frameCount;
+      else if (frame.kind === 'tokens') this.receivedMs[frame.firstFrameIndex] = nowMs;
+      else {
+        const { hop, decoderDelaySamples } = model;
+        this.receivedMs[Math.floor((frame.firstSampleIndex + decoderDelaySamples) / hop)] = nowMs;
+      }
+    });
+  }
+
+  /** Opens a session for speech at the model's rate, in Hz, which is sent again and again. */
+  static async open(
+    url: string,
+    mode: 'encode' | 'resynth',
+    speech: Float32Array,
+    sampleRate: number,
+  ): Promise<LiveSession> {
+    const socket = new WebSocket(url, SUBPROTOCOL);
+    await once(socket, 'open');
+    const format = mode === 'encode' ? 'tokens' : 'pcm_s16le';
+    const input = { format: 'pcm_s16le', sampleRate } as const;
+    socket.send(encodeMessage({ type: 'open', version: 1, mode, input, output: { format } }));
+    const [data] = (await once(socket, 'message')) as [Buffer];
+    const opened = parseServerMessage(data.toString());
+    if (opened.type !== 'opened') throw new Error(`The server answered ${data.toString()}`);
+    return new LiveSession(socket, encodePcm(speech, 'pcm_s16le'), opened.model);
+  }
+
+  /** Sends for so long. Pieces are due by the clock and not by the last one, so delays do not add up. */
+  async stream(durationMs: number): Promise<void> {
+    const { frameRate, hop, codebookSize } = this.#model;
+    const pieceBytes = 2 * hop;
+    const pieces = Math.floor(this.#speech.length / pieceBytes);
+    const startMs = performance.now();
+    const startPiece = this.sentMs.length;
+    for (let piece = startPiece; !this.#isEnded; piece += 1) {
+      const dueMs = startMs + ((piece - startPiece) * 1000) / frameRate;
+      if (dueMs >= startMs + durationMs) return;
+      const waitMs = dueMs - performance.now();
+      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+      const from = (piece % pieces) * pieceBytes;
+      const payload = this.#speech.subarray(from, from + pieceBytes);
+      this.sentMs.push(performance.now());
+      this.#socket.send(
+        encodeFrame({ kind: 'audio', byteOffset: piece * pieceBytes, payload }, { codebookSize }),
+      );
+    }
+  }
+
+  /** From sending a frame's last sample to receiving its output, in milliseconds, of the frames that came. */
+  get latenciesMs(): number[] {
+    return this.sentMs.flatMap((sent, frame) => {
+      const received = this.receivedMs[frame];
+      return received === undefined ? [] : received - sent;
+    });
+  }
+
+  /** Ends the session in order. */
+  async close(): Promise<void> {
+    this.#isEnded = true;
+    const closed = once(this.#socket, 'close');
+    this.#socket.send(encodeMessage({ type: 'close' }));
+    await closed;
+  }
+}

@@ -1,0 +1,44 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** `tessera serve` in a process of its own, so that the client's work does not count as the server's. */
+export class ServerProcess {
+  readonly #child: ChildProcess;
+  /** Of the WebSocket. */
+  readonly url: string;
+
+  private constructor(child: ChildProcess, url: string) {
+    this.#child = child;
+    this.url = url;
+  }
+
+  /** Starts it on a free port of this machine. @throws Error when it does not come up. */
+  static async start(): Promise<ServerProcess> {
+    const script = fileURLToPath(new URL('../tessera.js', import.meta.url));
+    const child = spawn(process.execPath, [script, 'serve', '--port', '0', '--log', 'warn'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    for await (const line of createInterface({ input: child.stdout })) {
+      const url = /ws:\/\/\S+/.exec(line)?.[0];
+      if (url !== undefined) return new ServerProcess(child, url);
+    }
+    throw new Error('The server ended before it listened');
+  }
+
+  /** Its resident memory in bytes, as it reports itself. */
+  async residentBytes(): Promise<number> {
+    const url = new URL('/metrics', this.url.replace(/^ws/, 'http'));
+    const text = await (await fetch(url)).text();
+    return Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]);
+  }
+
+  /** Stops it in order. */
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    const exited = once(this.#child, 'exit');
+    this.#child.kill('SIGTERM');
+    await exited;
+  }
+}
