@@ -12,7 +12,7 @@ import {
 import { ContainerWriter, resolveBitrate, type TokenBlock } from '../protocol/index.js';
 import { containerHeader } from './cli/tokenFormats.js';
 
-/** From barely intelligible to the best of the bundled model. */
+/** A quarter, half and all of the bundled model's codebooks. */
 const BITRATES_KBPS = [1.5, 3, 6] as const;
 const PCM_BYTES_PER_SAMPLE = 2;
 
