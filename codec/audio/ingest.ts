@@ -46,6 +46,8 @@ export class AudioIngest {
   readonly #name: string;
   readonly #maxWaitingBytes: number;
   #state: 'open' | 'ended' | 'closed' = 'open';
+  /** The recording came to its own end, before its bytes did: chunks may follow the samples of a WAV file. */
+  #isComplete = false;
   #isRead = false;
   #opening: Promise<AudioSource> | undefined;
   #pipeline: PcmPipeline | undefined;
@@ -67,14 +69,17 @@ export class AudioIngest {
   }
 
   /**
-   * Takes the next bytes, which must not be changed afterwards. Await each call before the next.
+   * Takes the next bytes, which must not be changed afterwards. Await each call before the next. What follows the end
+   * of a recording, such as the chunks behind the samples of a WAV file, is passed over.
    * @returns when there is room for more.
    * @throws TesseraError `input_overflow` where the caller does not wait and twice the bound is reached; `bad_state`
    * after `end()`, `close()` or a failed read.
    */
   async push(bytes: Uint8Array): Promise<void> {
+    if (this.#isComplete) return;
     if (this.#state !== 'open') throw new TesseraError('bad_state', `${this.#name} is ${this.#state}.`);
-    if (bytes.length === 0) return;
+    // Where the reader has let go already, its end is under way, good or bad: the iteration tells.
+    if (bytes.length === 0 || this.#input.destroyed) return;
     if (this.#input.writableLength >= 2 * this.#maxWaitingBytes) {
       throw new TesseraError(
         'input_overflow',
@@ -159,5 +164,6 @@ export class AudioIngest {
     const source = await this.#opening;
     if (this.#isClosed()) return;
     yield* source;
+    this.#isComplete = this.#state === 'open';
   }
 }

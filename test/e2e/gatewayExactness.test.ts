@@ -121,6 +121,22 @@ describe('what the gateway gives is what the library gives', () => {
     await client.close();
   });
 
+  test('chunks behind the samples of a WAV file are passed over, even when they come late', async () => {
+    const client = await GatewayClient.open(port, {
+      mode: 'encode',
+      input: { format: 'wav' },
+      output: tokens,
+    });
+    client.sendAudio(readFileSync(fixtureUrl('speech-en-1.wav')), 10_000);
+    const frames = expected.reduce((sum, { frameCount }) => sum + frameCount, 0);
+    // The last frames need the flush.
+    await client.until(() => client.tokens.length >= frames - 2);
+    client.sendAudio(Buffer.concat([Buffer.from('LIST\xc8\0\0\0', 'latin1'), Buffer.alloc(200, 'x')]), 50);
+    await client.flush();
+    expect(differingCodes(client.tokens, expected)).toBeLessThan(MAX_DIFFERING);
+    await client.close();
+  });
+
   test('an Ogg Opus file, decoded by ffmpeg, gives the codes that the library has for it', async () => {
     const url = fixtureUrl('speech-en-1.opus');
     const samples = await readAudio(url.pathname, { sampleRate: model.manifest.sampleRate });

@@ -48,6 +48,18 @@ describe('audio that is pushed', () => {
     expect(await ingestAll(format, bytes, [bytes.length])).toEqual(speech);
   });
 
+  test('may go on after the samples of a WAV file: chunks behind them are passed over, however late', async () => {
+    const list = Buffer.concat([Buffer.from('LIST\xc8\0\0\0', 'latin1'), Buffer.alloc(200, 'x')]);
+    expect(await ingestAll({ format: 'wav' }, Buffer.concat([WAV, list]), [960])).toEqual(speech);
+
+    const ingest = new AudioIngest({ format: 'wav' }, { sampleRate: 24_000 });
+    const reading = collect(ingest);
+    for (const piece of pieces(WAV, [960])) await ingest.push(piece);
+    expect(await reading).toEqual(speech);
+    await expect(ingest.push(list)).resolves.toBeUndefined();
+    ingest.end();
+  });
+
   test('at another rate and in stereo goes the same way as a file', async () => {
     const parts = { sampleRate: 48_000, channels: 2 };
     const file = await ingestAll({ format: 'wav' }, wavFile(WAV.subarray(44), parts), [4_099]);
