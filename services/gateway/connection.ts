@@ -179,8 +179,7 @@ export class Connection implements SessionClient {
       checkOpenOptions(open, this.#desk.limits);
       const session = await this.#desk.open(open);
       if (this.#state !== 'opening') {
-        // Closed meanwhile: nobody can resume what was never answered.
-        this.#desk.end(session);
+        this.#desk.abandon(session, open);
         return;
       }
       this.#session = session;

@@ -56,7 +56,8 @@ export class SessionDesk {
   }
 
   /**
-   * The session that `open` asks for: the one to resume where it is found, else a new one. {@link start} follows.
+   * The session that `open` asks for: the one to resume where it is found, else a new one. {@link start} or
+   * {@link abandon} follows.
    * @throws TesseraError `at_capacity`, `going_away`, `bad_options`, and what `Session.create` throws.
    */
   async open(open: OpenMessage): Promise<Session> {
@@ -64,8 +65,6 @@ export class SessionDesk {
     const found = this.#find(open);
     if (found && open.resume) {
       found.session.checkResume(open, open.resume.nextFrameIndex);
-      clearTimeout(found.waiting);
-      found.waiting = undefined;
       return found.session;
     }
     if (this.#sessions.size + this.#opening >= this.limits.maxSessions) {
@@ -99,12 +98,22 @@ export class SessionDesk {
       session.start(client);
       return;
     }
+    clearTimeout(entry.waiting);
+    entry.waiting = undefined;
     if (session.isAttached) {
       replaceLast?.();
       session.detach();
     }
     session.resume(client, open.resume.nextFrameIndex);
     this.metrics.sessionsResumed.inc();
+  }
+
+  /**
+   * The connection was over before {@link start}. A new session ends, for nobody can resume what was never answered;
+   * one that was to be resumed stays as it was.
+   */
+  abandon(session: Session, open: OpenMessage): void {
+    if (open.resume?.token !== session.resumeToken) this.end(session);
   }
 
   /** The connection broke: the session waits for another, if sessions do that here. */

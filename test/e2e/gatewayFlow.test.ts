@@ -376,6 +376,20 @@ describe('resuming', () => {
     await client.close();
   });
 
+  test('one that fails while it resumes leaves the session to the connection that has it', async () => {
+    const client = await GatewayClient.open(port, encode);
+    const other = await GatewayClient.connect(port);
+    const resume = { token: client.opened.resumeToken, nextFrameIndex: 0 };
+    other.inOneWrite(() => {
+      other.send({ type: 'open', version: 1, ...encode, resume });
+      other.socket.send(Uint8Array.of(1, 0, 0, 0));
+    });
+    await expect(other.closed).resolves.toMatchObject({ code: 4402 });
+    client.sendAudio(speech.subarray(0, 960));
+    expect((await client.flush()).totals.frames).toBe(2);
+    await client.close();
+  });
+
   test('a session that was closed, or failed, cannot be resumed', async () => {
     const client = await GatewayClient.open(port, encode);
     client.socket.close();

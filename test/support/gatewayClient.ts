@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import {
   decodeServerFrame,
@@ -91,6 +92,14 @@ export class GatewayClient {
 
   send(message: ClientMessage): void {
     this.socket.send(encodeMessage(message));
+  }
+
+  /** What `action` sends arrives together, so that nothing is answered in between. */
+  inOneWrite(action: () => void): void {
+    const { _socket: tcp } = this.socket as unknown as { readonly _socket: Socket };
+    tcp.cork();
+    action();
+    tcp.uncork();
   }
 
   sendFrame(frame: ClientFrame): void {
