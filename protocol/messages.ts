@@ -99,6 +99,8 @@ function valueAt(message: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function shorten(value: unknown): string {
+  // Not written out: nested deep enough, JSON.stringify would exhaust the stack.
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
   const json = value === undefined ? 'undefined' : JSON.stringify(value);
   return json.length > 60 ? `${json.slice(0, 60)}…` : json;
 }

@@ -117,7 +117,7 @@ describe('control messages', () => {
 
   test.each<[string, unknown, string]>([
     ['text', 'open', 'The control message must be an object, not "open"'],
-    ['an array', [1], 'The control message must be an object, not [1]'],
+    ['an array', [1], 'The control message must be an object, not an array'],
     ['null', null, 'The control message must be an object, not null'],
     ['no type', {}, 'Field "type" is missing'],
     ['an unknown type', { type: 'sing' }, 'Unknown message type "sing"'],
@@ -166,6 +166,14 @@ describe('control messages', () => {
     const error = errorOf(() => parseClientMessage(JSON.stringify(message)));
     expect(error.code).toBe('bad_message');
     expect(error.message).toBe(sentence);
+  });
+
+  test('that are nested without end are refused like others', () => {
+    const depth = PROTOCOL_LIMITS.maxMessageBytes / 2 - 100;
+    const nested = '['.repeat(depth) + ']'.repeat(depth);
+    for (const json of [nested, `{"type":${nested}}`, `{"type":"bitrate","bitrate":${nested}}`]) {
+      expect(errorOf(() => parseClientMessage(json)).code).toBe('bad_message');
+    }
   });
 
   test('that are not JSON or too long are refused', () => {
