@@ -1,9 +1,12 @@
+import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
 import { encodeFrame } from '../../protocol/index.js';
 import { finished, runCli, startCli } from '../support/runCli.js';
 import { fixtureUrl } from '../support/wavFixture.js';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Starts `tessera serve` on a free port. */
 async function serve(): Promise<{
@@ -85,6 +88,21 @@ describe('tessera serve', () => {
     const { stderr, ...ending } = await end;
     expect(ending).toMatchObject({ code: 0, signal: null });
     for (const line of stderr.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('msg');
+  });
+
+  test("answers the README's client", async () => {
+    const { child, url, end } = await serve();
+    const readme = await readFile(`${ROOT}README.md`, 'utf8');
+    const client = /```js\n([^]*?)```/.exec(readme)?.[1] ?? '';
+    const script = client.replace('ws://127.0.0.1:8080/v1/stream', url);
+    expect(script).not.toBe(client);
+    const run = spawn(process.execPath, ['--input-type=module', '-e', script], { cwd: ROOT });
+    const { code, stdout } = await finished(run);
+    expect(code).toBe(0);
+    // 254 frames of 60 bits in packets of 50: 375 bytes and a header, and 4 frames last.
+    expect(stdout.toString()).toMatch(/^(tokens: 379 bytes\n){3}(tokens: 380 bytes\n){2}tokens: 35 bytes\n$/);
+    child.kill('SIGTERM');
+    expect(await end).toMatchObject({ code: 0 });
   });
 
   test('says that its port is taken, and that its model is missing', async () => {
