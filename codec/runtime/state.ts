@@ -35,11 +35,6 @@ export class CodecState {
     return new CodecState(graph.states.map(({ shape }) => new Float32Array(elementCount(shape))));
   }
 
-  /** The same values in memory of their own. */
-  copy(): CodecState {
-    return new CodecState(this.tensors.map((tensor) => tensor.slice()));
-  }
-
   /** Takes over the values of a state of the same shape. */
   set(other: CodecState): void {
     other.tensors.forEach((tensor, index) => this.tensors[index]?.set(tensor));

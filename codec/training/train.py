@@ -226,9 +226,12 @@ class Trainer:
             result[q]["stoi"] - result[q]["log_mel_distance"] + 0.3 * result[q]["waveform_correlation"]
             for q in ("q6", f"q{self.config.quantizers}")
         )
+        # The best by these scores need not be the best to listen to, after discriminators above all: the last is kept too.
+        states = {"config": self.config.to_dict(), "average": weights, "step": step}
+        torch.save(states, os.path.join(self.options.run, "last.pt"))
         if value > self.best:
             self.best = value
-            torch.save({"config": self.config.to_dict(), "average": weights, "step": step}, os.path.join(self.options.run, "best.pt"))
+            torch.save(states, os.path.join(self.options.run, "best.pt"))
 
     def save(self) -> None:
         states = dict(
