@@ -57,11 +57,6 @@ export class Engine {
     return this.#model;
   }
 
-  /** Sessions that are open. */
-  get sessionCount(): number {
-    return this.#sessions.size;
-  }
-
   /** Frames of input that wait, of all sessions. */
   get queuedFrames(): number {
     let frames = 0;
@@ -132,7 +127,11 @@ export class Engine {
     });
     this.#worker = worker;
     let cause: unknown;
-    worker.on('message', (report: WorkerReport) => this.#onReport(report));
+    worker.on('message', (report: WorkerReport) => {
+      // Such a worker ends by itself, without an error of its own.
+      if (report.type === 'unfit') cause = new TesseraError(report.error.code, report.error.message);
+      this.#onReport(report);
+    });
     worker.on('error', (error) => (cause = error));
     worker.on('exit', (exitCode) => this.#onExit(worker, cause, exitCode));
   }
@@ -195,7 +194,8 @@ export class Engine {
   }
 
   #setState(state: EngineState, error?: TesseraError): void {
-    if (this.#state === state) return;
+    // A restart that failed is told each time, with its reason.
+    if (this.#state === state && error === undefined) return;
     this.#state = state;
     this.#options.onStateChange?.(state, error);
   }

@@ -20,7 +20,7 @@ export interface EngineOptions {
   readonly workerUrl?: URL;
   /** Called after each run of a graph. */
   readonly onRun?: (run: RunFigures) => void;
-  /** Called when the engine becomes ready, loses its worker (`error` says why), or closes. */
+  /** Called when the engine becomes ready, loses its worker or fails to restart it (`error` says why), or closes. */
   readonly onStateChange?: (state: EngineState, error?: TesseraError) => void;
 }
 

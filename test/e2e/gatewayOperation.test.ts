@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { BroadcastChannel } from 'node:worker_threads';
 import { encodePcm as pcmBytes, type OpenMessage } from '../../protocol/index.js';
 import type { Gateway } from '../../services/gateway/index.js';
+import { CRASH_CHANNEL } from '../support/crashChannel.js';
 import { GatewayClient } from '../support/gatewayClient.js';
 import { httpGet, prometheusSamples } from '../support/http.js';
 import { startGateway } from '../support/testGateway.js';
@@ -144,7 +145,7 @@ describe('a crash of the worker', () => {
     const { gateway, port } = await startGateway({}, new URL('../support/failingWorker.js', import.meta.url));
     const clients = await Promise.all([encode, resynth].map((open) => GatewayClient.open(port, open)));
     for (const client of clients) client.sendAudio(speech, 960);
-    const channel = new BroadcastChannel('tessera-test-crash');
+    const channel = new BroadcastChannel(CRASH_CHANNEL);
     channel.postMessage('now');
     for (const client of clients) {
       await expect(client.closed).resolves.toEqual({ code: 4500, reason: 'internal' });

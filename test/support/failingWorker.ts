@@ -1,9 +1,7 @@
 /** The engine's worker, with a way to make it crash: a message on the channel. */
 import { BroadcastChannel } from 'node:worker_threads';
 import '../../services/engine/worker.js';
-
-/** Name of the channel. */
-export const CRASH_CHANNEL = 'tessera-test-crash';
+import { CRASH_CHANNEL } from './crashChannel.js';
 
 const channel = new BroadcastChannel(CRASH_CHANNEL);
 channel.onmessage = () => {

@@ -1,14 +1,17 @@
 import { mkdtemp, readFile, rm, writeFile, cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BroadcastChannel } from 'node:worker_threads';
 import { DEFAULT_MODEL_DIRECTORY } from '../../../codec/index.js';
 import { TesseraError, type Mode, type TokenBlock } from '../../../protocol/index.js';
 import {
   Engine,
   type EngineResult,
   type EngineSession,
+  type EngineState,
   type RunFigures,
 } from '../../../services/engine/index.js';
+import { CRASH_CHANNEL } from '../../support/crashChannel.js';
 import { differingCodes } from '../../support/tokenStreams.js';
 import { readWavFixture } from '../../support/wavFixture.js';
 
@@ -193,6 +196,51 @@ describe('Engine', () => {
       const starting = Engine.start({ provider: 'cpu', modelDirectory: directory });
       await expect(starting).rejects.toMatchObject({ code: 'model_tampered' });
     } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  test('a restart that fails says why each time, and one that can succeed does', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'tessera-model-'));
+    const channel = new BroadcastChannel(CRASH_CHANNEL);
+    let other: Engine | undefined;
+    try {
+      await cp(DEFAULT_MODEL_DIRECTORY, directory, { recursive: true });
+      const path = join(directory, 'manifest.json');
+      const manifest = await readFile(path);
+      const changes: { readonly state: EngineState; readonly reason: string }[] = [];
+      let onChange = (): void => undefined;
+      other = await Engine.start({
+        provider: 'cpu',
+        modelDirectory: directory,
+        workerUrl: new URL('../../support/failingWorker.js', import.meta.url),
+        onStateChange: (state, error) => {
+          changes.push({ state, reason: error?.message ?? '' });
+          onChange();
+        },
+      });
+      const changed = (count: number): Promise<void> =>
+        new Promise((resolve) => {
+          onChange = () => changes.length >= count && resolve();
+          onChange();
+        });
+      await writeFile(path, 'no manifest');
+      channel.postMessage('now');
+      await changed(4);
+      await writeFile(path, manifest);
+      while (other.state !== 'ready') await changed(changes.length + 1);
+      expect(changes.map(({ state }) => state).slice(0, 4)).toEqual([
+        'ready',
+        'restarting',
+        'restarting',
+        'restarting',
+      ]);
+      expect(changes[1]?.reason).toMatch('The test asked for a crash');
+      expect(changes[2]?.reason).toMatch('manifest.json cannot be read');
+      expect(changes[3]?.reason).toMatch('manifest.json cannot be read');
+    } finally {
+      channel.close();
+      await other?.close();
       await rm(directory, { recursive: true });
     }
   });
