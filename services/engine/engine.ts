@@ -128,8 +128,11 @@ export class Engine {
     this.#worker = worker;
     let cause: unknown;
     worker.on('message', (report: WorkerReport) => {
-      // Such a worker ends by itself, without an error of its own.
-      if (report.type === 'unfit') cause = new TesseraError(report.error.code, report.error.message);
+      if (report.type === 'unfit') {
+        cause = new TesseraError(report.error.code, report.error.message);
+        // Something that it has begun might keep it alive.
+        void worker.terminate();
+      }
       this.#onReport(report);
     });
     worker.on('error', (error) => (cause = error));
@@ -183,7 +186,6 @@ export class Engine {
     const starting = this.#starting;
     this.#starting = undefined;
     this.#state = 'closed';
-    void this.#worker?.terminate();
     starting?.reject(error);
   }
 

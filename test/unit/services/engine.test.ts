@@ -235,7 +235,7 @@ describe('Engine', () => {
         'restarting',
         'restarting',
       ]);
-      expect(changes[1]?.reason).toMatch('The test asked for a crash');
+      expect(changes[1]?.reason).toMatch('ended by itself');
       expect(changes[2]?.reason).toMatch('manifest.json cannot be read');
       expect(changes[3]?.reason).toMatch('manifest.json cannot be read');
     } finally {

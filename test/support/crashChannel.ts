@@ -1,0 +1,2 @@
+/** Name of the channel on which a test asks the worker of `failingWorker.ts` to crash. */
+export const CRASH_CHANNEL = 'tessera-test-crash';
