@@ -13,6 +13,8 @@ interface Entry {
   /** Runs while the session waits for its client. */
   waiting: NodeJS.Timeout | undefined;
   readonly longest: NodeJS.Timeout;
+  /** It has lasted for as long as it may: nobody can take it over any more. */
+  isOver: boolean;
 }
 
 /** Opens sessions, finds those that are resumed, keeps those whose connection broke, and counts them. */
@@ -77,7 +79,13 @@ export class SessionDesk {
     try {
       const session = await Session.create(open, this.#context);
       const longest = setTimeout(() => this.#reachLimit(session), this.limits.maxSessionMs).unref();
-      this.#sessions.set(session, { session, replace: undefined, waiting: undefined, longest });
+      this.#sessions.set(session, {
+        session,
+        replace: undefined,
+        waiting: undefined,
+        longest,
+        isOver: false,
+      });
       this.metrics.sessionsOpened.inc({ mode: open.mode });
       return session;
     } finally {
@@ -146,12 +154,15 @@ export class SessionDesk {
   #find({ resume }: OpenMessage): Entry | undefined {
     if (resume === undefined) return undefined;
     for (const entry of this.#sessions.values()) {
-      if (entry.session.resumeToken === resume.token) return entry;
+      if (!entry.isOver && entry.session.resumeToken === resume.token) return entry;
     }
     return undefined;
   }
 
   #reachLimit(session: Session): void {
+    const entry = this.#sessions.get(session);
+    if (entry === undefined) return;
+    entry.isOver = true;
     if (session.isAttached) this.#onSessionLimit(session);
     else this.end(session);
   }

@@ -367,6 +367,19 @@ describe('time limits and capacity', () => {
     await strict.gateway.close();
   });
 
+  test('a session that has lasted too long cannot be taken over while it still sends', async () => {
+    const strict = await startGateway({ maxSessionMs: 50 });
+    const client = await GatewayClient.open(strict.port, pcm);
+    client.sendAudio(new Uint8Array(240_000), 9600);
+    await client.waitFor('closing');
+    const resume = { token: client.opened.resumeToken, nextFrameIndex: 0 };
+    const next = await GatewayClient.open(strict.port, { ...pcm, resume });
+    expect(next.opened.resumed).toBeUndefined();
+    await expect(client.closed).resolves.toEqual({ code: 4422, reason: 'session_limit' });
+    next.socket.terminate();
+    await strict.gateway.close();
+  });
+
   test('one session too many: at_capacity, and a place again when one ends', async () => {
     const small = await startGateway({ maxSessions: 1, resumeWindowMs: 0 });
     const first = await GatewayClient.open(small.port, pcm);
