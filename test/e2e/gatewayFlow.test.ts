@@ -193,6 +193,26 @@ describe('lost and repeated input', () => {
     await Promise.all([client.close(), whole.close()]);
   });
 
+  test('a jump that stands for megabytes of silence leaves others their turn', async () => {
+    const input = { format: 'pcm_s16le', sampleRate: 192_000, channels: 32 } as const;
+    const client = await GatewayClient.open(port, { ...encode, input });
+    const secondBytes = 192_000 * 32 * 2;
+    let turns = 0;
+    let isCounting = true;
+    const count = (): void => {
+      turns += 1;
+      if (isCounting) setImmediate(count);
+    };
+    count();
+    client.sendFrame({ kind: 'audio', byteOffset: secondBytes, payload: new Uint8Array(64) });
+    const { totals } = await client.flush();
+    isCounting = false;
+    expect(totals.samples).toBe(24_000);
+    // At least one for every piece of silence.
+    expect(turns).toBeGreaterThan(secondBytes / 16_384);
+    await client.close();
+  });
+
   test('a gap in tokens is concealed: the audio goes on in time', async () => {
     const client = await GatewayClient.open(port, decode);
     const { hop, decoderDelaySamples } = client.opened.model;
