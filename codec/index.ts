@@ -1,8 +1,6 @@
 /** Tessera's library: the codec, audio input and output, and speech scores. */
 export * from './audio/index.js';
 export {
-  bitsPerCode,
-  bitsPerSecond,
   CODEC_CONTRACT,
   DEFAULT_MODEL_DIRECTORY,
   delayMs,

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
-import { bitsPerCode as bitsOf, isCodebookSize } from '../protocol/bitPacking.js';
+import { isCodebookSize } from '../protocol/bitPacking.js';
 import { TesseraError } from '../protocol/errors.js';
 import type { ModelSummary } from '../protocol/serverMessages.js';
 
@@ -113,19 +113,6 @@ export function parseManifest(value: unknown, subject: string): Manifest {
 /** Frames a second. */
 export function frameRate(manifest: Pick<Manifest, 'sampleRate' | 'hop'>): number {
   return manifest.sampleRate / manifest.hop;
-}
-
-/** Bits of one code: ceil(log2(codebook size)). */
-export function bitsPerCode(manifest: Pick<Manifest, 'codebookSize'>): number {
-  return bitsOf(manifest.codebookSize);
-}
-
-/** Bits of codes a second with so many codebooks, without headers. */
-export function bitsPerSecond(
-  manifest: Pick<Manifest, 'sampleRate' | 'hop' | 'codebookSize'>,
-  quantizers: number,
-): number {
-  return quantizers * bitsPerCode(manifest) * frameRate(manifest);
 }
 
 /** Algorithmic delay from input to output in milliseconds. */

@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { CodecModel, readAudio, StreamingDecoder, StreamingEncoder } from '../../codec/index.js';
+import { CodecModel, delayMs, readAudio, StreamingDecoder, StreamingEncoder } from '../../codec/index.js';
 import { LiveSession } from './liveSession.js';
 import { describeCommand, describeMachine, percentile } from './machine.js';
 import { ServerProcess } from './serverProcess.js';
@@ -85,9 +85,8 @@ async function main(): Promise<void> {
       const shares = [0.5, 0.95, 0.99, 1].map((share) => cell(percentile(values, share)));
       console.log(`| ${name} | ${values.length} | ${shares.join(' | ')} |`);
     }
-    const delayMs = (1000 * manifest.delaySamples) / manifest.sampleRate;
     console.log(
-      `\nThe algorithmic delay of ${delayMs} ms is not in these figures: they begin when a frame is complete.`,
+      `\nThe algorithmic delay of ${delayMs(manifest)} ms is not in these figures: they begin when a frame is complete.`,
     );
     console.log(
       `Encode + decode, one frame a run, one thread, cpu provider: ${realTimeFactor.toFixed(1)} times real time.`,

@@ -5,7 +5,6 @@
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import {
-  bitsPerSecond,
   CodecModel,
   decodeTokens,
   encodePcm,
@@ -13,7 +12,7 @@ import {
   scoreSpeech,
   type SpeechScores,
 } from '../../codec/index.js';
-import type { TokenBlock } from '../../protocol/index.js';
+import { bitsPerSecond, type TokenBlock } from '../../protocol/index.js';
 import { planEncoding } from '../cli/encodePlan.js';
 import { describeCommand, describeMachine } from './machine.js';
 
@@ -69,7 +68,7 @@ async function main(): Promise<void> {
       const total = results.reduce((sum, scores) => sum + (scores[index]?.[key] ?? NaN), 0);
       return (total / results.length).toFixed(3);
     });
-    console.log(`| ${depth} | ${bitsPerSecond(model.manifest, depth) / 1000} | ${cells.join(' | ')} |`);
+    console.log(`| ${depth} | ${bitsPerSecond(depth, model.manifest) / 1000} | ${cells.join(' | ')} |`);
   }
   await model.close();
 }

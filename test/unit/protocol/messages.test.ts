@@ -1,4 +1,5 @@
 import {
+  bitsPerSecond,
   checkOpenOptions,
   encodeMessage,
   errorMessage,
@@ -223,6 +224,11 @@ describe('control messages', () => {
     }
     expect(valid).toBeGreaterThan(100);
   });
+});
+
+test('a codebook costs its bits in every frame', () => {
+  expect(bitsPerSecond(6, { sampleRate: 24_000, hop: 480, codebookSize: 1024 })).toBe(3000);
+  expect(bitsPerSecond(1, { sampleRate: 24_000, hop: 320, codebookSize: 1000 })).toBe(750);
 });
 
 describe('the options of open', () => {
