@@ -7,6 +7,7 @@ import type { EngineModel, EngineOptions, EngineSessionOptions, EngineState, Run
 
 const DEFAULT_MAX_QUEUED_FRAMES = 50;
 const DEFAULT_MAX_BATCH = 16;
+const DEFAULT_MAX_FRAMES_PER_RUN = 4;
 const FIRST_RESTART_DELAY_MS = 100;
 const MAX_RESTART_DELAY_MS = 10_000;
 const STOP_TIMEOUT_MS = 5000;
@@ -124,8 +125,9 @@ export class Engine {
   }
 
   #startWorker(): void {
-    const { modelDirectory, provider = 'auto', threads = 1, maxBatch = DEFAULT_MAX_BATCH } = this.#options;
-    const settings: WorkerSettings = { modelDirectory, provider, threads, maxBatch };
+    const { modelDirectory, provider = 'auto', threads = 1 } = this.#options;
+    const { maxBatch = DEFAULT_MAX_BATCH, maxFramesPerRun = DEFAULT_MAX_FRAMES_PER_RUN } = this.#options;
+    const settings: WorkerSettings = { modelDirectory, provider, threads, maxBatch, maxFramesPerRun };
     const worker = new Worker(this.#options.workerUrl ?? new URL('./worker.js', import.meta.url), {
       workerData: settings,
       name: 'tessera-engine',

@@ -7,8 +7,13 @@ import { CodecSession } from './codecSession.js';
 import type { SessionReport, WorkerReport, WorkerRequest } from './threadMessages.js';
 import type { RunFigures } from './types.js';
 
-/** Frames of one session in one run, at most: a session that is behind takes more of them, the others wait longer. */
-const MAX_FRAMES_PER_TURN = 4;
+/** The bounds of one run. */
+export interface RunBounds {
+  /** Sessions. */
+  readonly maxBatch: number;
+  /** Of each session. */
+  readonly maxFramesPerRun: number;
+}
 
 interface EncodeJob {
   readonly session: CodecSession;
@@ -30,7 +35,7 @@ interface DecodeJob {
  */
 export class Scheduler {
   readonly #model: CodecModel;
-  readonly #maxBatch: number;
+  readonly #bounds: RunBounds;
   readonly #report: (report: WorkerReport) => void;
   /** In the order in which they are served. */
   readonly #sessions = new Map<number, CodecSession>();
@@ -39,9 +44,9 @@ export class Scheduler {
   #isRunning = false;
   #onStopped: (() => void) | undefined;
 
-  constructor(model: CodecModel, maxBatch: number, report: (report: WorkerReport) => void) {
+  constructor(model: CodecModel, bounds: RunBounds, report: (report: WorkerReport) => void) {
     this.#model = model;
-    this.#maxBatch = maxBatch;
+    this.#bounds = bounds;
     this.#report = report;
   }
 
@@ -168,10 +173,10 @@ export class Scheduler {
   #nextInLine(): { readonly session: CodecSession; readonly frames: number }[] {
     const line: { session: CodecSession; frames: number }[] = [];
     for (const session of this.#sessions.values()) {
-      const ready = session.input.readyFrames(MAX_FRAMES_PER_TURN);
+      const ready = session.input.readyFrames(this.#bounds.maxFramesPerRun);
       // Powers of two, so that sessions meet in few runs.
       if (ready > 0) line.push({ session, frames: 2 ** Math.floor(Math.log2(ready)) });
-      if (line.length === this.#maxBatch) break;
+      if (line.length === this.#bounds.maxBatch) break;
     }
     return line;
   }

@@ -11,6 +11,7 @@ export interface WorkerSettings {
   readonly provider: 'auto' | Provider;
   readonly threads: number;
   readonly maxBatch: number;
+  readonly maxFramesPerRun: number;
 }
 
 /** Engine to worker. `session` is the engine's number of a session, never used twice. */

@@ -16,6 +16,8 @@ export interface EngineOptions {
   readonly maxQueuedFrames?: number;
   /** Sessions in one run, 16 when left out. */
   readonly maxBatch?: number;
+  /** Frames of one session in one run, 4 when left out: a session that is behind takes more of them at once. */
+  readonly maxFramesPerRun?: number;
   /** Script of the worker thread, to run the engine's own under a harness. */
   readonly workerUrl?: URL;
   /** Called after each run of a graph. */

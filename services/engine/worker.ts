@@ -7,7 +7,7 @@ import type { WorkerReport, WorkerRequest, WorkerSettings } from './threadMessag
 
 if (parentPort === null) throw new Error('This file runs as a worker thread of the engine');
 const port = parentPort;
-const { modelDirectory, provider, threads, maxBatch } = workerData as WorkerSettings;
+const { modelDirectory, provider, threads, maxBatch, maxFramesPerRun } = workerData as WorkerSettings;
 
 function report(message: WorkerReport): void {
   port.postMessage(message, samplesOf(message));
@@ -28,7 +28,7 @@ try {
     threads,
     ...(modelDirectory === undefined ? {} : { directory: modelDirectory }),
   });
-  const scheduler = new Scheduler(model, maxBatch, report);
+  const scheduler = new Scheduler(model, { maxBatch, maxFramesPerRun }, report);
   port.on('message', (request: WorkerRequest) => {
     if (request.type !== 'stop') scheduler.handle(request);
     else void scheduler.stop().finally(() => process.exit(0));

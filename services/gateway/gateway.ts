@@ -23,7 +23,7 @@ const RETRY_AFTER_SECONDS = '1';
 /** What a gateway may be told. */
 export interface GatewayOptions {
   /** The model and what runs it. */
-  readonly engine?: Pick<EngineOptions, 'modelDirectory' | 'provider' | 'threads' | 'maxBatch' | 'workerUrl'>;
+  readonly engine?: Omit<EngineOptions, 'maxQueuedFrames' | 'onRun' | 'onStateChange'>;
   /** Bounds that differ from {@link DEFAULT_LIMITS}. */
   readonly limits?: Partial<GatewayLimits>;
   /** Web pages of other origins are refused where this is given; clients that are no browsers send no origin. */
