@@ -90,6 +90,7 @@ async function measure(speech: Float32Array, engineOptions: EngineOptions, first
   const engine = await Engine.start({
     provider: providerOption(options.provider),
     threads: Number(options.threads),
+    admitsAll: true,
     ...engineOptions,
   });
   try {

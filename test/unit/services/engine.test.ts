@@ -17,7 +17,13 @@ const runs: RunFigures[] = [];
 let engine: Engine;
 
 beforeAll(async () => {
-  engine = await Engine.start({ provider: 'cpu', maxQueuedFrames: 20, onRun: (run) => runs.push(run) });
+  engine = await Engine.start({
+    provider: 'cpu',
+    threads: 1,
+    maxQueuedFrames: 20,
+    admitsAll: true,
+    onRun: (run) => runs.push(run),
+  });
 });
 
 afterAll(() => engine.close());
@@ -198,7 +204,7 @@ describe('Engine', () => {
   });
 
   test('after close there are no more sessions', async () => {
-    const other = await Engine.start({ provider: 'cpu' });
+    const other = await Engine.start({ provider: 'cpu', threads: 1 });
     const results: EngineResult[] = [];
     await other.openSession({ mode: 'encode', onResult: (result) => results.push(result) });
     await other.close();
