@@ -4,6 +4,8 @@ import type { RunFigures } from './types.js';
 
 /** Share of a worker's time that may be planned for: the rest is for bursts, requests and their copies. */
 const PLANNED_SHARE = 0.8;
+/** A shape counts only if its frames can be gathered and run within so long. */
+const MAX_TURN_LATENCY_MS = 100;
 /** Runs of so much expected time decide how the machine does now. */
 const MEMORY_MS = 3000;
 /** At most so much is corrected, either way: something else is wrong beyond. */
@@ -65,6 +67,7 @@ export class CostModel {
       const encodeMs = this.expectedMs({ graph: 'encoder', sessions: this.#bounds.maxBatch, frames });
       const decodeMs = this.expectedMs({ graph: 'decoder', sessions: this.#bounds.maxBatch, frames });
       const turnMs = (encodeMs + decodeMs) * this.slowdown;
+      if (frames > 1 && frames * this.#frameMs + turnMs > MAX_TURN_LATENCY_MS) break;
       const sessions = (PLANNED_SHARE * this.#frameMs * frames * this.#bounds.maxBatch) / turnMs;
       if (sessions > best.sessions) best = { sessions, encodeShare: encodeMs / (encodeMs + decodeMs) };
     }

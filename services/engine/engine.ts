@@ -7,12 +7,12 @@ import type { WorkerSettings } from './threadMessages.js';
 import type { EngineModel, EngineOptions, EngineSessionOptions, EngineState } from './types.js';
 
 const DEFAULT_MAX_QUEUED_FRAMES = 50;
-const DEFAULT_MAX_BATCH = 16;
+const DEFAULT_MAX_BATCH = 32;
 const DEFAULT_MAX_FRAMES_PER_RUN = 4;
 
 /**
  * Runs the codec of many sessions away from the caller's thread, in several worker threads. A session is given to the
- * worker with the most room and stays with it, which holds its state. When a worker dies its sessions fail with
+ * least loaded worker and stays with it, which holds its state. When a worker dies its sessions fail with
  * `internal`, those of others go on, and another is started.
  */
 export class Engine {
@@ -133,20 +133,21 @@ export class Engine {
     await Promise.all(stopped);
   }
 
-  /** The worker with the most room for a session. */
+  /** The ready worker that is least loaded for what it carries. */
   #place(mode: Mode): EngineWorker {
     const ready = this.#state === 'ready' ? this.#workers.filter(({ isReady }) => isReady) : [];
-    const rooms = ready.map((worker) => ({ worker, room: worker.capacity - worker.load }));
-    const [best] = rooms.sort((one, other) => other.room - one.room);
+    const loads = ready.map((worker) => ({ worker, share: worker.load / worker.capacity }));
+    const [best] = loads.sort((one, other) => one.share - other.share);
     if (best === undefined) {
       throw new TesseraError('internal', 'The engine is not ready; try again in a moment');
     }
-    const isBounded = this.#options.admitsAll !== true;
+    const { worker } = best;
+    const hasRoom = worker.load + worker.costOf(mode) <= worker.capacity;
     // An empty worker takes what comes: without work it could not learn that the machine does better again.
-    if (isBounded && best.room < best.worker.costOf(mode) && best.worker.sessions.size > 0) {
+    if (this.#options.admitsAll !== true && !hasRoom && worker.sessions.size > 0) {
       throw new TesseraError('at_capacity', 'This server carries as many sessions as it can keep in time');
     }
-    return best.worker;
+    return worker;
   }
 
   async #startWorker(provider: WorkerSettings['provider']): Promise<EngineWorker> {

@@ -30,7 +30,7 @@ export type TurnPlan<Session> =
   | { readonly kind: 'idle' };
 
 /** A frame waits for others to share its run for so long at most, and only while the worker is busy. */
-export const MAX_GATHER_MS = 5;
+export const MAX_GATHER_MS = 2;
 /** A session with fewer frames than the rest of a turn is left for a later one for so long at most. */
 export const MAX_HOLD_MS = 20;
 /** Above this share of time in runs, waiting for company costs less than runs of few. */

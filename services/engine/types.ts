@@ -14,7 +14,7 @@ export interface EngineOptions {
   readonly threads?: number;
   /** Frames that a session may have waiting before its pushes are held back; 50 when left out. */
   readonly maxQueuedFrames?: number;
-  /** Sessions in one run, 16 when left out. */
+  /** Sessions in one run, 32 when left out. */
   readonly maxBatch?: number;
   /** Frames of one session in one run, 4 when left out: a session that is behind takes more of them at once. */
   readonly maxFramesPerRun?: number;
