@@ -10,7 +10,7 @@ import { readAudio } from '../../codec/index.js';
 import { Engine, type EngineOptions } from '../../services/engine/index.js';
 import { providerOption } from './benchOptions.js';
 import { findCapacity, LATE_MS, summarizeTrial, trialTable, type Capacity, type Trial } from './capacity.js';
-import { describeCommand, describeMachine } from './machine.js';
+import { describeCommand, describeMachine, describeOtherLoad } from './machine.js';
 
 const SPEECH = fileURLToPath(new URL('../../../test/fixtures/speech-en-1.wav', import.meta.url));
 /** What is not there so long after the last frame is lost. */
@@ -105,7 +105,7 @@ async function main(): Promise<void> {
   const { summary, provider } = engine.model;
   await engine.close();
   const speech = await readAudio(SPEECH, { sampleRate: summary.sampleRate });
-  console.log(`${describeMachine()}\n${describeCommand('bench:engine')}`);
+  console.log(`${describeMachine()}; ${describeOtherLoad()}\n${describeCommand('bench:engine')}`);
   console.log(
     `${summary.name} ${summary.version}, provider ${provider}, ${options.threads} inference thread(s)`,
   );

@@ -23,7 +23,7 @@ import {
 } from './capacity.js';
 import { drawCharts, type ChartLine } from './lineChart.js';
 import type { LoadReport, LoadRequest } from './loadClient.js';
-import { describeCommand, describeMachine } from './machine.js';
+import { describeCommand, describeMachine, describeOtherLoad } from './machine.js';
 import { ServerProcess } from './serverProcess.js';
 
 const CLIENT = fileURLToPath(new URL('./loadClient.js', import.meta.url));
@@ -120,6 +120,7 @@ function chart(naive: Capacity, batched: Capacity): string {
 }
 
 async function main(): Promise<void> {
+  const otherLoad = describeOtherLoad();
   const provider = providerOption(options.provider);
   const { threads } = options;
   const manifest = await loadManifest();
@@ -133,7 +134,7 @@ async function main(): Promise<void> {
   );
   const report = `# Load: the whole service over real sockets
 
-- ${describeMachine()}
+- ${describeMachine()}; ${otherLoad}
 - \`${describeCommand('bench:load')}\`
 - ${manifest.name} ${manifest.version}, provider ${provider}, ${threads} inference thread(s), ${options.clients} client processes on the same machine
 - ${new Date().toISOString().slice(0, 10)}
