@@ -32,6 +32,8 @@ export class LiveSession {
       maxFramesPerPacket: 1,
       maxFrameBytes: Infinity,
     };
+    // Whoever counts frames sees what the end of the session has cost.
+    socket.on('close', () => (this.#isEnded = true));
     socket.on('message', (data, isBinary) => {
       const nowMs = performance.now();
       if (!isBinary) return;
@@ -90,6 +92,15 @@ export class LiveSession {
       const received = this.receivedMs[frame];
       return received === undefined ? [] : received - sent;
     });
+  }
+
+  /** Ends the session without waiting for what is under way. */
+  async abandon(): Promise<void> {
+    this.#isEnded = true;
+    if (this.#socket.readyState === WebSocket.CLOSED) return;
+    const closed = once(this.#socket, 'close');
+    this.#socket.close(1000);
+    await closed;
   }
 
   /** Ends the session in order. */

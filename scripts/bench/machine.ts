@@ -1,10 +1,15 @@
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 
 /** One line on what the figures were taken on: they mean nothing without it. */
 export function describeMachine(): string {
   const processors = cpus();
   const gigabytes = Math.round(totalmem() / 2 ** 30);
   return `${processors[0]?.model.trim() ?? 'unknown processor'}, ${processors.length} cores, ${gigabytes} GiB, Node ${process.version}`;
+}
+
+/** How busy the machine was with other things when a benchmark began: figures of a shared machine are lower. */
+export function describeOtherLoad(): string {
+  return `load average of the minute before: ${(loadavg()[0] ?? 0).toFixed(1)}`;
 }
 
 /** The command that repeats a benchmark, as it was given. */

@@ -14,10 +14,18 @@ export class ServerProcess {
     this.url = url;
   }
 
-  /** Starts it on a free port of this machine. @throws Error when it does not come up. */
-  static async start(): Promise<ServerProcess> {
-    const script = fileURLToPath(new URL('../tessera.js', import.meta.url));
-    const child = spawn(process.execPath, [script, 'serve', '--port', '0', '--log', 'warn'], {
+  /**
+   * Starts it on a free port of this machine; `options` are more of `serve`'s.
+   * @throws Error when it does not come up.
+   */
+  static start(options: readonly string[] = []): Promise<ServerProcess> {
+    return ServerProcess.startScript('../tessera.js', ['serve', '--port', '0', '--log', 'warn', ...options]);
+  }
+
+  /** Starts another script that says where it listens as `serve` does; `script` is relative to this one. */
+  static async startScript(script: string, options: readonly string[]): Promise<ServerProcess> {
+    const path = fileURLToPath(new URL(script, import.meta.url));
+    const child = spawn(process.execPath, [path, ...options], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     for await (const line of createInterface({ input: child.stdout })) {

@@ -48,8 +48,8 @@ export function addServeCommand(program: Command): void {
       DEFAULT_ADDRESS.port,
     )
     .option('--host <host>', 'address to listen on', DEFAULT_ADDRESS.host)
-    .option('--threads <count>', 'threads of one run on the cpu provider (default: 1)', integer(1))
-    .option('--max-sessions <count>', 'sessions at once', integer(1))
+    .option('--threads <count>', 'worker threads (default: cores - 1 on cpu, 1 on a GPU)', integer(1))
+    .option('--max-sessions <count>', 'sessions at once (default: what is measured)', integer(1))
     .option(
       '--allow-origin <origins...>',
       'web pages that may connect, such as https://example.org (default: all)',

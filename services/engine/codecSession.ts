@@ -5,7 +5,9 @@ import { takeQuantizers, type TokenBlock } from '../../protocol/tokens.js';
 import type { CodecModel } from '../../codec/runtime/model.js';
 import { StreamingDecoder } from '../../codec/runtime/decoder.js';
 import { StreamingEncoder } from '../../codec/runtime/encoder.js';
+import { frameRate } from '../../codec/manifest.js';
 import { InputQueue } from './inputQueue.js';
+import { SessionPace } from './sessionPace.js';
 
 /** A session in its worker: its input, its codec state, and how many codebooks it sends. */
 export class CodecSession {
@@ -16,6 +18,9 @@ export class CodecSession {
   readonly encoder: StreamingEncoder | undefined;
   /** In modes `decode` and `resynth`. */
   readonly decoder: StreamingDecoder | undefined;
+  readonly pace: SessionPace;
+  /** Since when something of its input is ready, in milliseconds of `performance.now()`; undefined while nothing is. */
+  waitingSinceMs: number | undefined;
   quantizers: number;
   isClosed = false;
   #cutFrames: number;
@@ -29,6 +34,7 @@ export class CodecSession {
     this.mode = options.mode;
     this.quantizers = options.quantizers;
     this.input = new InputQueue(model.manifest.hop);
+    this.pace = new SessionPace(frameRate(model.manifest), performance.now());
     const saved = options.state && readSavedState(options.state);
     if (this.mode !== 'decode') {
       this.encoder = saved ? StreamingEncoder.import(model, saved.encoder) : new StreamingEncoder(model);
@@ -42,6 +48,12 @@ export class CodecSession {
   /** Index of the first frame that is still to be cut to the session's codebooks; in mode `decode`, to be decoded. */
   get nextFrameIndex(): number {
     return this.encoder ? this.#cutFrames : (this.decoder?.frameIndex ?? 0);
+  }
+
+  /** Notes since when it waits, after input has come or been taken; what is left of earlier input counts from now. */
+  updateWaiting(nowMs: number, hasTaken: boolean): void {
+    if (this.input.readyFrames(1) === 0) this.waitingSinceMs = undefined;
+    else if (hasTaken || this.waitingSinceMs === undefined) this.waitingSinceMs = nowMs;
   }
 
   /** Cuts encoded frames to the session's codebooks: what was cut cannot change any more. */

@@ -1,32 +1,26 @@
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import { availableParallelism } from 'node:os';
 import { TesseraError } from '../../protocol/errors.js';
+import type { Mode } from '../../protocol/clientMessages.js';
 import { EngineSession } from './engineSession.js';
-import type { SessionReport, WorkerReport, WorkerRequest, WorkerSettings } from './threadMessages.js';
-import type { EngineModel, EngineOptions, EngineSessionOptions, EngineState, RunFigures } from './types.js';
+import { EngineWorker } from './engineWorker.js';
+import type { WorkerSettings } from './threadMessages.js';
+import type { EngineModel, EngineOptions, EngineSessionOptions, EngineState } from './types.js';
 
 const DEFAULT_MAX_QUEUED_FRAMES = 50;
-const DEFAULT_MAX_BATCH = 16;
-const FIRST_RESTART_DELAY_MS = 100;
-const MAX_RESTART_DELAY_MS = 10_000;
-const STOP_TIMEOUT_MS = 5000;
+const DEFAULT_MAX_BATCH = 32;
+const DEFAULT_MAX_FRAMES_PER_RUN = 4;
 
 /**
- * Runs the codec of many sessions away from the caller's thread. A session stays with the worker that holds its state.
- * When a worker dies its sessions fail with `internal` and another is started; until it is ready no session can be
- * opened.
+ * Runs the codec of many sessions away from the caller's thread, in several worker threads. A session is given to the
+ * least loaded worker and stays with it, which holds its state. When a worker dies its sessions fail with
+ * `internal`, those of others go on, and another is started.
  */
 export class Engine {
   readonly #options: EngineOptions;
-  readonly #sessions = new Map<number, EngineSession>();
-  #worker: Worker | undefined;
-  #model: EngineModel | undefined;
+  readonly #workers: EngineWorker[] = [];
   #state: EngineState = 'starting';
+  #isStarted = false;
   #nextSession = 1;
-  #restartDelayMs = FIRST_RESTART_DELAY_MS;
-  #restartTimer: NodeJS.Timeout | undefined;
-  /** Settles the start; undefined afterwards. */
-  #starting: { resolve: () => void; reject: (error: TesseraError) => void } | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(options: EngineOptions) {
@@ -34,15 +28,26 @@ export class Engine {
   }
 
   /**
-   * Starts the worker and waits until it has loaded the model.
-   * @throws TesseraError what `CodecModel.load` throws; `internal` when the worker dies.
+   * Starts the workers and waits until they have loaded and measured the model.
+   * @throws TesseraError what `CodecModel.load` throws; `internal` when a worker dies.
    */
   static async start(options: EngineOptions = {}): Promise<Engine> {
     const engine = new Engine(options);
-    await new Promise<void>((resolve, reject) => {
-      engine.#starting = { resolve, reject };
-      engine.#startWorker();
-    });
+    try {
+      // What the first one finds to run on decides how many others there are, and they need not look for it again.
+      const first = await engine.#startWorker(options.provider ?? 'auto');
+      const { provider } = first.model;
+      const count = options.threads ?? (provider === 'cpu' ? Math.max(1, availableParallelism() - 1) : 1);
+      const rest = Array.from({ length: count - 1 }, () => engine.#startWorker(provider));
+      // All settle before a failure of one is told, so that none is left behind.
+      const failed = (await Promise.allSettled(rest)).find(({ status }) => status === 'rejected');
+      if (failed?.status === 'rejected') throw failed.reason;
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+    engine.#isStarted = true;
+    engine.#update();
     return engine;
   }
 
@@ -53,27 +58,38 @@ export class Engine {
 
   /** The model that runs. */
   get model(): EngineModel {
-    if (this.#model === undefined) throw new TesseraError('internal', 'The engine has not started');
-    return this.#model;
+    const [worker] = this.#workers;
+    if (worker === undefined) throw new TesseraError('internal', 'The engine has not started');
+    return worker.model;
+  }
+
+  /** Worker threads. */
+  get workerCount(): number {
+    return this.#workers.length;
+  }
+
+  /** Full-duplex sessions that the workers carry, as measured and as the machine does now. */
+  get capacity(): number {
+    return this.#workers.reduce((total, { capacity }) => total + capacity, 0);
   }
 
   /** Frames of input that wait, of all sessions. */
   get queuedFrames(): number {
     let frames = 0;
-    for (const session of this.#sessions.values()) frames += session.queuedFrames;
+    for (const worker of this.#workers) {
+      for (const { session } of worker.sessions.values()) frames += session.queuedFrames;
+    }
     return frames;
   }
 
   /**
    * Opens a session. The handle can be used at once; the promise resolves when the worker has it.
-   * @throws TesseraError `bad_codec_state` for a state that does not fit, `internal` while the engine is not ready.
+   * @throws TesseraError `bad_codec_state` for a state that does not fit, `at_capacity` when no worker has room for it,
+   * `internal` while the engine is not ready.
    */
   async openSession(options: EngineSessionOptions): Promise<EngineSession> {
-    const worker = this.#worker;
-    if (this.#state !== 'ready' || worker === undefined) {
-      throw new TesseraError('internal', 'The engine is not ready; try again in a moment');
-    }
-    const { summary } = this.model;
+    const worker = this.#place(options.mode);
+    const { summary } = worker.model;
     const number = this.#nextSession++;
     const session = new EngineSession(
       {
@@ -81,13 +97,13 @@ export class Engine {
         isAudioInput: options.mode !== 'decode',
         hop: summary.hop,
         maxQueuedFrames: this.#options.maxQueuedFrames ?? DEFAULT_MAX_QUEUED_FRAMES,
-        post: (request, transfer) => worker.postMessage(request, transfer),
-        forget: () => this.#sessions.delete(number),
+        post: (request, transfer) => worker.post(request, transfer),
+        forget: () => worker.sessions.delete(number),
       },
       options.onResult,
     );
-    this.#sessions.set(number, session);
-    this.#post(worker, {
+    worker.sessions.set(number, { session, mode: options.mode });
+    worker.post({
       type: 'open',
       session: number,
       mode: options.mode,
@@ -98,111 +114,55 @@ export class Engine {
     return session;
   }
 
-  /** Ends all sessions with `going_away` and stops the worker. Safe to call again. */
+  /** Ends all sessions with `going_away` and stops the workers. Safe to call again. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
   async #close(): Promise<void> {
-    clearTimeout(this.#restartTimer);
-    this.#setState('closed');
-    this.#failSessions(new TesseraError('going_away', 'The engine is stopping'));
-    const worker = this.#worker;
-    if (worker === undefined) return;
-    const exited = once(worker, 'exit');
-    this.#post(worker, { type: 'stop' });
-    // One that does not answer is stuck, and not in a run: those take a fraction of a second.
-    const timer = setTimeout(() => void worker.terminate(), STOP_TIMEOUT_MS);
-    await exited;
-    clearTimeout(timer);
-  }
-
-  #startWorker(): void {
-    const { modelDirectory, provider = 'auto', threads = 1, maxBatch = DEFAULT_MAX_BATCH } = this.#options;
-    const settings: WorkerSettings = { modelDirectory, provider, threads, maxBatch };
-    const worker = new Worker(this.#options.workerUrl ?? new URL('./worker.js', import.meta.url), {
-      workerData: settings,
-      name: 'tessera-engine',
-    });
-    this.#worker = worker;
-    let cause: unknown;
-    worker.on('message', (report: WorkerReport) => {
-      if (report.type === 'unfit') {
-        cause = new TesseraError(report.error.code, report.error.message);
-        // Something that it has begun might keep it alive.
-        void worker.terminate();
-      }
-      this.#onReport(report);
-    });
-    worker.on('error', (error) => (cause = error));
-    worker.on('exit', (exitCode) => this.#onExit(worker, cause, exitCode));
-  }
-
-  #onReport(report: WorkerReport): void {
-    switch (report.type) {
-      case 'ready':
-        this.#model = { summary: report.model, provider: report.provider };
-        this.#restartDelayMs = FIRST_RESTART_DELAY_MS;
-        this.#setState('ready');
-        this.#starting?.resolve();
-        this.#starting = undefined;
-        return;
-      case 'unfit': {
-        const error = new TesseraError(report.error.code, report.error.message);
-        if (this.#starting) this.#abandonStart(error);
-        return;
-      }
-      case 'turn':
-        for (const run of report.runs) this.#reportRun(run);
-        for (const each of report.reports) this.#onSessionReport(each);
-    }
-  }
-
-  #onSessionReport(report: SessionReport): void {
-    this.#sessions.get(report.session)?.receive(report);
-  }
-
-  #reportRun(run: RunFigures): void {
-    this.#options.onRun?.(run);
-  }
-
-  #onExit(worker: Worker, cause: unknown, exitCode: number): void {
-    if (this.#worker !== worker || this.#state === 'closed') return;
-    this.#worker = undefined;
-    const reason = cause instanceof Error ? cause.message : `exit code ${exitCode}`;
-    const error = new TesseraError('internal', `The engine's worker ended by itself (${reason})`, { cause });
-    if (this.#starting) {
-      this.#abandonStart(error);
-      return;
-    }
-    this.#setState('restarting', error);
-    this.#failSessions(new TesseraError('internal', 'The engine lost this session; open another'));
-    this.#restartTimer = setTimeout(() => this.#startWorker(), this.#restartDelayMs);
-    this.#restartDelayMs = Math.min(2 * this.#restartDelayMs, MAX_RESTART_DELAY_MS);
-  }
-
-  #abandonStart(error: TesseraError): void {
-    const starting = this.#starting;
-    this.#starting = undefined;
+    const reason = new TesseraError('going_away', 'The engine is stopping');
+    const stopped = this.#workers.map((worker) => worker.stop(reason));
+    if (this.#isStarted) this.#options.onStateChange?.('closed');
     this.#state = 'closed';
-    starting?.reject(error);
+    await Promise.all(stopped);
   }
 
-  #failSessions(error: TesseraError): void {
-    const sessions = [...this.#sessions.values()];
-    this.#sessions.clear();
-    for (const session of sessions) session.fail(error);
+  /** The ready worker that is least loaded for what it carries. */
+  #place(mode: Mode): EngineWorker {
+    const ready = this.#state === 'ready' ? this.#workers.filter(({ isReady }) => isReady) : [];
+    const loads = ready.map((worker) => ({ worker, share: worker.load / worker.capacity }));
+    const [best] = loads.sort((one, other) => one.share - other.share);
+    if (best === undefined) {
+      throw new TesseraError('internal', 'The engine is not ready; try again in a moment');
+    }
+    const { worker } = best;
+    const hasRoom = worker.load + worker.costOf(mode) <= worker.capacity;
+    // An empty worker takes what comes: without work it could not learn that the machine does better again.
+    if (this.#options.admitsAll !== true && !hasRoom && worker.sessions.size > 0) {
+      throw new TesseraError('at_capacity', 'This server carries as many sessions as it can keep in time');
+    }
+    return worker;
   }
 
-  #setState(state: EngineState, error?: TesseraError): void {
-    // A restart that failed is told each time, with its reason.
-    if (this.#state === state && error === undefined) return;
+  async #startWorker(provider: WorkerSettings['provider']): Promise<EngineWorker> {
+    const { modelDirectory, workerUrl = new URL('./worker.js', import.meta.url) } = this.#options;
+    const { maxBatch = DEFAULT_MAX_BATCH, maxFramesPerRun = DEFAULT_MAX_FRAMES_PER_RUN } = this.#options;
+    const settings: WorkerSettings = { modelDirectory, provider, maxBatch, maxFramesPerRun };
+    const worker = await EngineWorker.start(workerUrl, settings, {
+      onChange: (error) => this.#update(error),
+      onRun: (run) => this.#options.onRun?.(run),
+    });
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  /** A worker has become ready, or died. */
+  #update(error?: TesseraError): void {
+    if (this.#state === 'closed' || !this.#isStarted) return;
+    const state = this.#workers.some(({ isReady }) => isReady) ? 'ready' : 'restarting';
+    if (state === this.#state && error === undefined) return;
     this.#state = state;
     this.#options.onStateChange?.(state, error);
-  }
-
-  #post(worker: Worker, request: WorkerRequest): void {
-    worker.postMessage(request);
   }
 }

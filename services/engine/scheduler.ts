@@ -5,10 +5,13 @@ import { encodeBatch } from '../../codec/runtime/encoder.js';
 import type { CodecModel } from '../../codec/runtime/model.js';
 import { CodecSession } from './codecSession.js';
 import type { SessionReport, WorkerReport, WorkerRequest } from './threadMessages.js';
+import { planTurn, type RunBounds, type Share } from './turnPlanner.js';
 import type { RunFigures } from './types.js';
 
-/** Frames of one session in one run, at most: a session that is behind takes more of them, the others wait longer. */
-const MAX_FRAMES_PER_TURN = 4;
+/** Between looks whether company has come for a frame that waits for it. */
+const GATHER_STEP_MS = 1;
+/** What the worker did so long ago says little of how busy it is. */
+const BUSY_WINDOW_MS = 200;
 
 interface EncodeJob {
   readonly session: CodecSession;
@@ -24,24 +27,27 @@ interface DecodeJob {
 }
 
 /**
- * The loop of a worker. Each turn takes one piece of input of every session that has one, runs those of equal length
- * together, and reports. A session that was served goes to the end of the line, so nobody starves; one that has
- * nothing to do costs nothing.
+ * The loop of a worker. Each turn takes one piece of input of the sessions that {@link planTurn} chose, encodes and then
+ * decodes those of equal length together, and reports. A session that was served goes to the end of the line, so nobody
+ * starves; one that has nothing to do costs nothing.
  */
 export class Scheduler {
   readonly #model: CodecModel;
-  readonly #maxBatch: number;
+  readonly #bounds: RunBounds;
   readonly #report: (report: WorkerReport) => void;
   /** In the order in which they are served. */
   readonly #sessions = new Map<number, CodecSession>();
   #reports: SessionReport[] = [];
   #runs: RunFigures[] = [];
   #isRunning = false;
+  /** Share of the recent time that went into turns. */
+  #busyShare = 0;
+  #lastTurnEndMs = 0;
   #onStopped: (() => void) | undefined;
 
-  constructor(model: CodecModel, maxBatch: number, report: (report: WorkerReport) => void) {
+  constructor(model: CodecModel, bounds: RunBounds, report: (report: WorkerReport) => void) {
     this.#model = model;
-    this.#maxBatch = maxBatch;
+    this.#bounds = bounds;
     this.#report = report;
   }
 
@@ -82,7 +88,8 @@ export class Scheduler {
         this.#drop(session);
         return;
     }
-    this.#wake();
+    session.updateWaiting(performance.now(), false);
+    if (session.waitingSinceMs !== undefined) this.#wake();
   }
 
   /** Drops all sessions. @returns when no run is under way. */
@@ -111,7 +118,16 @@ export class Scheduler {
   }
 
   async #loop(): Promise<void> {
-    while (await this.#turn()) {
+    for (;;) {
+      const startMs = performance.now();
+      const plan = planTurn(this.#sessions.values(), this.#bounds, startMs, this.#busyShare);
+      if (plan.kind === 'idle') break;
+      if (plan.kind === 'gather') {
+        await new Promise((resolve) => setTimeout(resolve, GATHER_STEP_MS));
+        continue;
+      }
+      await this.#turn(plan.shares);
+      this.#countTurn(startMs);
       // Runs block the thread; between them requests get in.
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -119,17 +135,26 @@ export class Scheduler {
     this.#onStopped?.();
   }
 
-  /** @returns whether there was anything to do. */
-  async #turn(): Promise<boolean> {
+  #countTurn(startMs: number): void {
+    const endMs = performance.now();
+    const periodMs = endMs - this.#lastTurnEndMs;
+    const weight = 1 - Math.exp(-periodMs / BUSY_WINDOW_MS);
+    this.#busyShare += weight * ((endMs - startMs) / periodMs - this.#busyShare);
+    this.#lastTurnEndMs = endMs;
+  }
+
+  async #turn(shares: readonly Share<CodecSession>[]): Promise<void> {
     const encodeJobs: EncodeJob[] = [];
     const decodeJobs: DecodeJob[] = [];
     const marked: CodecSession[] = [];
-    const served = this.#nextInLine();
-    for (const { session, frames } of served) {
+    const nowMs = performance.now();
+    for (const { session, frames } of shares) {
       // To the end of the line.
       this.#sessions.delete(session.number);
       this.#sessions.set(session.number, session);
       const piece = session.input.take(frames);
+      session.pace.spend(frames);
+      session.updateWaiting(nowMs, true);
       switch (piece.kind) {
         case 'pcm':
           encodeJobs.push({ session, samples: piece.samples });
@@ -162,18 +187,6 @@ export class Scheduler {
       this.#push(session, { type: 'flushed', session: session.number, frames: session.nextFrameIndex });
     }
     this.#sendReports();
-    return served.length > 0;
-  }
-
-  #nextInLine(): { readonly session: CodecSession; readonly frames: number }[] {
-    const line: { session: CodecSession; frames: number }[] = [];
-    for (const session of this.#sessions.values()) {
-      const ready = session.input.readyFrames(MAX_FRAMES_PER_TURN);
-      // Powers of two, so that sessions meet in few runs.
-      if (ready > 0) line.push({ session, frames: 2 ** Math.floor(Math.log2(ready)) });
-      if (line.length === this.#maxBatch) break;
-    }
-    return line;
   }
 
   async #encode(jobs: readonly EncodeJob[]): Promise<DecodeJob[]> {

@@ -3,14 +3,15 @@ import type { ErrorCode } from '../../protocol/errors.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
 import type { TokenBlock } from '../../protocol/tokens.js';
 import type { Provider } from '../../codec/runtime/providers.js';
+import type { RunCost } from './runCosts.js';
 import type { RunFigures } from './types.js';
 
 /** What a worker is started with. */
 export interface WorkerSettings {
   readonly modelDirectory: string | undefined;
   readonly provider: 'auto' | Provider;
-  readonly threads: number;
   readonly maxBatch: number;
+  readonly maxFramesPerRun: number;
 }
 
 /** Engine to worker. `session` is the engine's number of a session, never used twice. */
@@ -63,7 +64,12 @@ export type SessionReport =
 
 /** Worker to engine. */
 export type WorkerReport =
-  | { readonly type: 'ready'; readonly model: ModelSummary; readonly provider: Provider }
+  | {
+      readonly type: 'ready';
+      readonly model: ModelSummary;
+      readonly provider: Provider;
+      readonly costs: readonly RunCost[];
+    }
   | { readonly type: 'unfit'; readonly error: ErrorFields }
   | {
       readonly type: 'turn';

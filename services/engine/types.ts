@@ -10,21 +10,28 @@ export interface EngineOptions {
   readonly modelDirectory?: string;
   /** What runs it; `auto` (also when left out) tries cuda, webgpu, cpu in that order. */
   readonly provider?: 'auto' | Provider;
-  /** Threads of one run, 1 when left out: more make one run quicker and all runs together slower. */
+  /** Worker threads; when left out, one less than there are cores on the cpu provider, and one on a GPU. */
   readonly threads?: number;
   /** Frames that a session may have waiting before its pushes are held back; 50 when left out. */
   readonly maxQueuedFrames?: number;
-  /** Sessions in one run, 16 when left out. */
+  /** Sessions in one run, 32 when left out. */
   readonly maxBatch?: number;
+  /** Frames of one session in one run, 4 when left out: a session that is behind takes more of them at once. */
+  readonly maxFramesPerRun?: number;
+  /** Takes sessions past what was measured to be kept in time: somebody else bounds them. */
+  readonly admitsAll?: boolean;
   /** Script of the worker thread, to run the engine's own under a harness. */
   readonly workerUrl?: URL;
   /** Called after each run of a graph. */
   readonly onRun?: (run: RunFigures) => void;
-  /** Called when the engine becomes ready, loses its worker or fails to restart it (`error` says why), or closes. */
+  /**
+   * Called when the engine becomes ready, loses a worker or fails to restart it (`error` says why; others may go on), or
+   * closes.
+   */
   readonly onStateChange?: (state: EngineState, error?: TesseraError) => void;
 }
 
-/** `starting` until the model is loaded, `restarting` after a crash until it is loaded again. */
+/** `starting` until all workers have the model, `restarting` while a crash has left no worker. */
 export type EngineState = 'starting' | 'ready' | 'restarting' | 'closed';
 
 /** The model that an engine runs. */

@@ -2,12 +2,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { TesseraError } from '../../protocol/errors.js';
 import { CodecModel } from '../../codec/runtime/model.js';
+import { measureRunCosts } from './runCosts.js';
 import { Scheduler } from './scheduler.js';
 import type { WorkerReport, WorkerRequest, WorkerSettings } from './threadMessages.js';
 
 if (parentPort === null) throw new Error('This file runs as a worker thread of the engine');
 const port = parentPort;
-const { modelDirectory, provider, threads, maxBatch } = workerData as WorkerSettings;
+const settings = workerData as WorkerSettings;
 
 function report(message: WorkerReport): void {
   port.postMessage(message, samplesOf(message));
@@ -24,16 +25,18 @@ function samplesOf(message: WorkerReport): ArrayBuffer[] {
 
 try {
   const model = await CodecModel.load({
-    provider,
-    threads,
-    ...(modelDirectory === undefined ? {} : { directory: modelDirectory }),
+    provider: settings.provider,
+    // More threads make one run quicker and all runs together slower: cores are for workers.
+    threads: 1,
+    ...(settings.modelDirectory === undefined ? {} : { directory: settings.modelDirectory }),
   });
-  const scheduler = new Scheduler(model, maxBatch, report);
+  const scheduler = new Scheduler(model, settings, report);
+  const costs = await measureRunCosts(model, settings);
   port.on('message', (request: WorkerRequest) => {
     if (request.type !== 'stop') scheduler.handle(request);
     else void scheduler.stop().finally(() => process.exit(0));
   });
-  report({ type: 'ready', model: model.summary, provider: model.provider });
+  report({ type: 'ready', model: model.summary, provider: model.provider, costs });
 } catch (error) {
   const { code, message } = TesseraError.from(error);
   report({ type: 'unfit', error: { code, message } });

@@ -15,8 +15,8 @@ import type { Session, SessionClient } from './session.js';
 import type { SessionDesk } from './sessionDesk.js';
 
 const NORMAL_CLOSE = 1000;
-/** How long a client is told to wait that found no room. */
-const RETRY_AFTER_MS = 1000;
+/** How long a client is told to wait that found no room: at least, and so much more by chance. */
+const RETRY_AFTER_MS = { least: 1000, spread: 2000 } as const;
 
 /** One WebSocket: speaks the protocol, keeps its state and its time limits, and stands between socket and session. */
 export class Connection implements SessionClient {
@@ -219,7 +219,7 @@ export class Connection implements SessionClient {
     this.#stop('end');
     this.#desk.metrics.errors.inc({ code: error.code });
     this.#log.info({ code: error.code, reason: error.message }, 'connection refused or ended');
-    const retryAfterMs = error.code === 'at_capacity' ? RETRY_AFTER_MS : undefined;
+    const retryAfterMs = error.code === 'at_capacity' ? chooseRetryDelayMs() : undefined;
     this.send(encodeMessage(errorMessage(error, retryAfterMs)));
     this.#endSession();
     this.#socket.close(ERROR_CODES[error.code].closeCode ?? NORMAL_CLOSE, error.code);
@@ -262,6 +262,11 @@ export class Connection implements SessionClient {
     this.#isAlive = false;
     this.#socket.ping();
   }
+}
+
+/** Those who were refused together do not come back together. */
+function chooseRetryDelayMs(): number {
+  return Math.round(RETRY_AFTER_MS.least + Math.random() * RETRY_AFTER_MS.spread);
 }
 
 /** Calls back unless it is restarted or stopped in time. */

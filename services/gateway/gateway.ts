@@ -18,12 +18,14 @@ export const STREAM_PATH = '/v1/stream';
 const DEFAULT_CLOSE_DEADLINE_MS = 5000;
 const MAX_HEADER_BYTES = 8192;
 const HEADERS_TIMEOUT_MS = 10_000;
+/** Of the bound on connections, however slow the machine is. */
+const MIN_SESSIONS = 16;
 const RETRY_AFTER_SECONDS = '1';
 
 /** What a gateway may be told. */
 export interface GatewayOptions {
   /** The model and what runs it. */
-  readonly engine?: Pick<EngineOptions, 'modelDirectory' | 'provider' | 'threads' | 'maxBatch' | 'workerUrl'>;
+  readonly engine?: Omit<EngineOptions, 'maxQueuedFrames' | 'admitsAll' | 'onRun' | 'onStateChange'>;
   /** Bounds that differ from {@link DEFAULT_LIMITS}. */
   readonly limits?: Partial<GatewayLimits>;
   /** Web pages of other origins are refused where this is given; clients that are no browsers send no origin. */
@@ -134,7 +136,11 @@ export class Gateway {
     const address = this.address;
     if (address === undefined) throw new TesseraError('internal', 'The server has no address');
     const { summary, provider } = this.#engine.model;
-    this.#log.info({ ...address, model: summary.name, version: summary.version, provider }, 'listening');
+    const { workerCount: workers, capacity } = this.#engine;
+    this.#log.info(
+      { ...address, model: summary.name, version: summary.version, provider, workers, capacity },
+      'listening',
+    );
     return address;
   }
 
@@ -201,7 +207,7 @@ export class Gateway {
       refuse('503 Service Unavailable', 'going_away', 'The server is stopping');
     } else if (this.#engine.state !== 'ready') {
       refuse('503 Service Unavailable', 'internal', 'The engine is not ready');
-    } else if (this.#connections.size >= 2 * this.#limits.maxSessions) {
+    } else if (this.#connections.size >= this.#maxConnections) {
       refuse('503 Service Unavailable', 'at_capacity', 'There are too many connections');
     } else {
       this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => this.#onConnection(webSocket));
@@ -214,6 +220,11 @@ export class Gateway {
       this.#onDisconnected();
     });
     this.#connections.add(connection);
+  }
+
+  /** Room for as many clients as sessions to be told `at_capacity` in words. */
+  get #maxConnections(): number {
+    return 2 * (this.#limits.maxSessions ?? Math.max(MIN_SESSIONS, this.#engine.capacity, this.#desk.count));
   }
 
   #notReady(): string | undefined {
@@ -245,9 +256,11 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const metrics = new GatewayMetrics();
   const engine = await Engine.start({
     ...options.engine,
+    // Whoever names a number takes the place of what the engine measures.
+    admitsAll: limits.maxSessions !== undefined,
     onRun: (run) => metrics.countRun(run),
     onStateChange: (state, error) => {
-      if (error) log.error({ state, reason: error.message }, 'engine lost its worker');
+      if (error) log.error({ state, reason: error.message }, 'engine lost a worker');
       else log.info({ state }, 'engine');
     },
   });
@@ -256,6 +269,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     sessions: () => gateway.sessions,
     connections: () => gateway.connectionCount,
     queuedFrames: () => engine.queuedFrames,
+    capacity: () => engine.capacity,
     isReady: () => engine.state === 'ready',
   });
   return gateway;

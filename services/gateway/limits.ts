@@ -3,8 +3,11 @@ import { PROTOCOL_LIMITS } from '../../protocol/limits.js';
 
 /** Every bound of the gateway. The first group is told to clients in `opened`; see the protocol's section on limits. */
 export interface GatewayLimits extends SessionLimits {
-  /** Sessions at once, those that wait for their client to resume included. */
-  readonly maxSessions: number;
+  /**
+   * Sessions at once, those that wait for their client to resume included; undefined for as many as the engine finds
+   * that it carries.
+   */
+  readonly maxSessions: number | undefined;
   /** From the handshake to `open`. */
   readonly openTimeoutMs: number;
   /** Longest session. */
@@ -25,7 +28,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   maxInputGapMs: 10_000,
   idleTimeoutMs: 60_000,
   resumeWindowMs: 15_000,
-  maxSessions: 32,
+  maxSessions: undefined,
   openTimeoutMs: 10_000,
   maxSessionMs: 24 * 60 * 60 * 1000,
   pingIntervalMs: 15_000,

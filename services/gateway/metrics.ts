@@ -10,6 +10,7 @@ export interface MetricSources {
   readonly sessions: () => Iterable<{ readonly mode: string; readonly isAttached: boolean }>;
   readonly connections: () => number;
   readonly queuedFrames: () => number;
+  readonly capacity: () => number;
   readonly isReady: () => boolean;
 }
 
@@ -65,6 +66,7 @@ export class GatewayMetrics {
     });
     gauge(registers, 'tessera_connections', 'WebSocket connections', sources.connections);
     gauge(registers, 'tessera_queued_frames', 'Frames of input that wait for a run', sources.queuedFrames);
+    gauge(registers, 'tessera_capacity', 'Full-duplex sessions that the engine carries', sources.capacity);
     gauge(registers, 'tessera_ready', '1 while sessions can be opened', () => Number(sources.isReady()));
   }
 

@@ -69,11 +69,9 @@ export class SessionDesk {
       found.session.checkResume(open, open.resume.nextFrameIndex);
       return found.session;
     }
-    if (this.#sessions.size + this.#opening >= this.limits.maxSessions) {
-      throw new TesseraError(
-        'at_capacity',
-        `All ${this.limits.maxSessions} sessions of this server are taken`,
-      );
+    const { maxSessions } = this.limits;
+    if (maxSessions !== undefined && this.#sessions.size + this.#opening >= maxSessions) {
+      throw new TesseraError('at_capacity', `All ${maxSessions} sessions of this server are taken`);
     }
     this.#opening += 1;
     try {

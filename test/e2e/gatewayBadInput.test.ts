@@ -380,6 +380,30 @@ describe('time limits and capacity', () => {
     await strict.gateway.close();
   });
 
+  test('where no number is set, sessions past what the engine carries get at_capacity; the others go on', async () => {
+    const measured = await startGateway({ maxSessions: undefined, resumeWindowMs: 0 });
+    const clients: GatewayClient[] = [];
+    for (;;) {
+      const client = await GatewayClient.connect(measured.port);
+      clients.push(client);
+      client.socket.send(openText({}));
+      await client.until(() => client.messages.length > 0);
+      if (client.messages[0]?.type !== 'opened') break;
+    }
+    const refused = clients.pop();
+    expect(refused?.messages).toEqual([
+      expect.objectContaining({ type: 'error', code: 'at_capacity', retryAfterMs: expect.any(Number) }),
+    ]);
+    await expect(refused?.closed).resolves.toEqual({ code: 4430, reason: 'at_capacity' });
+    expect(clients.length).toBeGreaterThan(0);
+    const [first] = clients;
+    first?.sendAudio(new Uint8Array(9600), 960);
+    await first?.flush();
+    expect(first?.tokens.length).toBe(11);
+    await Promise.all(clients.map((client) => client.close()));
+    await measured.gateway.close();
+  });
+
   test('one session too many: at_capacity, and a place again when one ends', async () => {
     const small = await startGateway({ maxSessions: 1, resumeWindowMs: 0 });
     const first = await GatewayClient.open(small.port, pcm);

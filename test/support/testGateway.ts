@@ -7,8 +7,9 @@ export async function startGateway(
   workerUrl?: URL,
 ): Promise<{ readonly gateway: Gateway; readonly port: number }> {
   const gateway = await createGateway({
-    engine: { provider: 'cpu', ...(workerUrl ? { workerUrl } : {}) },
-    limits,
+    engine: { provider: 'cpu', threads: 1, ...(workerUrl ? { workerUrl } : {}) },
+    // What a machine under tests carries must not decide what they see.
+    limits: { maxSessions: 32, ...limits },
     log: createLog('silent'),
     version: 'test',
   });

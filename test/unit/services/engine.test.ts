@@ -20,7 +20,13 @@ const runs: RunFigures[] = [];
 let engine: Engine;
 
 beforeAll(async () => {
-  engine = await Engine.start({ provider: 'cpu', maxQueuedFrames: 20, onRun: (run) => runs.push(run) });
+  engine = await Engine.start({
+    provider: 'cpu',
+    threads: 1,
+    maxQueuedFrames: 20,
+    admitsAll: true,
+    onRun: (run) => runs.push(run),
+  });
 });
 
 afterAll(() => engine.close());
@@ -88,6 +94,28 @@ describe('Engine', () => {
       expect(differingCodes(each.blocks, alone.blocks)).toBeLessThan(0.001);
       each.session.close();
     }
+  });
+
+  test('a full run of 32 sessions at different places of their speech gives the codes that each gets alone', async () => {
+    const count = 32;
+    const pieceOf = (index: number): Float32Array => speech.subarray(700 * index, 700 * index + 9600);
+    const alone: TokenBlock[][] = [];
+    for (let index = 0; index < count; index += 1) {
+      const recorder = await Recorder.open('encode');
+      await recorder.push(pieceOf(index), 480);
+      await recorder.flush();
+      alone.push(recorder.blocks);
+      recorder.session.close();
+    }
+    runs.length = 0;
+    const together = await Promise.all(alone.map(() => Recorder.open('encode')));
+    await Promise.all(together.map((each, index) => each.push(pieceOf(index), 480)));
+    await Promise.all(together.map((each) => each.flush()));
+    expect(Math.max(...runs.map(({ sessions }) => sessions))).toBeGreaterThan(count / 2);
+    expect(new Set(runs.map(({ frames }) => frames))).toContain(4);
+    const differing = together.map((each, index) => differingCodes(each.blocks, alone[index] ?? []));
+    expect(differing.reduce((total, share) => total + share, 0) / count).toBeLessThan(0.001);
+    for (const { session } of together) session.close();
   });
 
   test('pushes wait while the bound is reached, and are refused at twice of it', async () => {
@@ -246,7 +274,7 @@ describe('Engine', () => {
   });
 
   test('after close there are no more sessions', async () => {
-    const other = await Engine.start({ provider: 'cpu' });
+    const other = await Engine.start({ provider: 'cpu', threads: 1 });
     const results: EngineResult[] = [];
     await other.openSession({ mode: 'encode', onResult: (result) => results.push(result) });
     await other.close();

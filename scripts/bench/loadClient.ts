@@ -1,0 +1,69 @@
+/** One client process of `bench:load`: opens its share of the sessions, streams, and reports. */
+import { fileURLToPath } from 'node:url';
+import { loadManifest, readAudio } from '../../codec/index.js';
+import { LiveSession } from './liveSession.js';
+
+/** What a client process is asked for. */
+export interface LoadRequest {
+  readonly url: string;
+  readonly sessions: number;
+  readonly warmUpMs: number;
+  readonly durationMs: number;
+}
+
+/** What it answers. */
+export interface LoadReport {
+  /** Frames sent after the warm-up. */
+  readonly frames: number;
+  /** Of those that came. */
+  readonly latenciesMs: readonly number[];
+}
+
+const SPEECH = fileURLToPath(new URL('../../../test/fixtures/speech-en-1.wav', import.meta.url));
+/** What is not there so long after the last frame is lost. */
+const DRAIN_MS = 2000;
+
+async function run(request: LoadRequest): Promise<LoadReport> {
+  const { sampleRate, hop } = await loadManifest();
+  const speech = await readAudio(SPEECH, { sampleRate });
+  const frameMs = (1000 * hop) / sampleRate;
+  const { url, warmUpMs, durationMs } = request;
+  const sessions: LiveSession[] = [];
+  for (let count = request.sessions; count > 0; count -= 1) {
+    sessions.push(await LiveSession.open(url, 'resynth', speech, sampleRate));
+  }
+  const streams = sessions.map(async (session, index) => {
+    // Spread evenly over a frame's time.
+    await new Promise((resolve) => setTimeout(resolve, (frameMs * index) / sessions.length));
+    await session.stream(warmUpMs + durationMs);
+  });
+  await Promise.all(streams);
+  const drainEndMs = performance.now() + DRAIN_MS;
+  const isComplete = (session: LiveSession): boolean => session.latenciesMs.length === session.sentMs.length;
+  while (!sessions.every(isComplete) && performance.now() < drainEndMs) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const reports = sessions.map((session) => countedFrames(session, warmUpMs));
+  await Promise.all(sessions.map((session) => session.abandon()));
+  return {
+    frames: reports.reduce((total, { frames }) => total + frames, 0),
+    latenciesMs: reports.flatMap(({ latenciesMs }) => latenciesMs),
+  };
+}
+
+function countedFrames({ sentMs, receivedMs }: LiveSession, warmUpMs: number): LoadReport {
+  const fromMs = (sentMs[0] ?? 0) + warmUpMs;
+  const latenciesMs: number[] = [];
+  let frames = 0;
+  sentMs.forEach((sent, frame) => {
+    if (sent < fromMs) return;
+    frames += 1;
+    const received = receivedMs[frame];
+    if (received !== undefined) latenciesMs.push(received - sent);
+  });
+  return { frames, latenciesMs };
+}
+
+process.on('message', (request: LoadRequest) => {
+  void run(request).then((report) => process.send?.(report));
+});
