@@ -6,7 +6,7 @@ import {
   scoreSpeech,
   type SpeechScores,
 } from '../../../codec/index.js';
-import type { TokenBlock } from '../../../protocol/index.js';
+import { collect, joinSamples } from '../../support/streams.js';
 import { fixtureUrl } from '../../support/wavFixture.js';
 import { fileURLToPath } from 'node:url';
 
@@ -23,13 +23,10 @@ describe('the shipped model on speech it never heard', () => {
     const byDepth = new Map<number, SpeechScores[]>(DEPTHS.map((depth) => [depth, []]));
     for (const name of RECORDINGS) {
       const speech = await readAudio(fileURLToPath(fixtureUrl(name)), { sampleRate });
-      const blocks: TokenBlock[] = [];
-      for await (const block of encodePcm(model, speech)) blocks.push(block);
+      const blocks = await collect(encodePcm(model, speech));
       for (const quantizers of DEPTHS) {
-        const pieces: Float32Array[] = [];
         const options = { quantizers, sampleCount: speech.length };
-        for await (const piece of decodeTokens(model, blocks, options)) pieces.push(piece);
-        const decoded = Float32Array.from(pieces.flatMap((piece) => [...piece]));
+        const decoded = joinSamples(await collect(decodeTokens(model, blocks, options)));
         expect(decoded).toHaveLength(speech.length);
         byDepth.get(quantizers)!.push(scoreSpeech(speech, decoded, sampleRate));
       }
