@@ -1,13 +1,8 @@
 /** Tessera's library: the codec, audio input and output, and speech scores. */
 export * from './audio/index.js';
-export {
-  CODEC_CONTRACT,
-  DEFAULT_MODEL_DIRECTORY,
-  delayMs,
-  frameRate,
-  loadManifest,
-  summarizeManifest,
-} from './manifest.js';
+export { CODEC_CONTRACT, delayMs, frameRate, loadManifest, summarizeManifest } from './manifest.js';
 export type { GraphManifest, Manifest } from './manifest.js';
+export { BUNDLED_MODELS, DEFAULT_MODEL, resolveModelDirectory } from './models.js';
+export type { BundledModel } from './models.js';
 export * from './quality/index.js';
 export * from './runtime/index.js';

@@ -1,19 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { isCodebookSize } from '../protocol/bitPacking.js';
 import { TesseraError } from '../protocol/errors.js';
 import type { ModelSummary } from '../protocol/serverMessages.js';
+import { resolveModelDirectory } from './models.js';
 
 /** The version of the codec contract that this code speaks; a manifest of another one is refused. */
 export const CODEC_CONTRACT = 1;
 
 /** The manifest's file name within a model's directory. */
 export const MANIFEST_FILE = 'manifest.json';
-
-/** The model that comes with the package (this file runs from dist/codec/). */
-export const DEFAULT_MODEL_DIRECTORY = fileURLToPath(new URL('../../codec/model/', import.meta.url));
 
 const positive = z.int().positive();
 const fileName = z.string().regex(/^[\w-][\w.-]*$/, 'must be a plain file name');
@@ -80,11 +77,11 @@ export type Manifest = Readonly<z.infer<typeof manifestSchema>>;
 export type GraphManifest = Readonly<z.infer<typeof graphSchema>>;
 
 /**
- * Reads and checks `manifest.json` of a model's directory. The files it names are not touched.
- * @throws TesseraError `bad_manifest` that names the file, and the field where one is wrong.
+ * Reads and checks `manifest.json` of a model, given by its bundled name or its folder. The files it names are not touched.
+ * @throws TesseraError `unknown_model`; `bad_manifest` that names the file, and the field where one is wrong.
  */
-export async function loadManifest(directory: string = DEFAULT_MODEL_DIRECTORY): Promise<Manifest> {
-  const path = join(directory, MANIFEST_FILE);
+export async function loadManifest(model?: string): Promise<Manifest> {
+  const path = join(resolveModelDirectory(model), MANIFEST_FILE);
   let value: unknown;
   try {
     value = JSON.parse(await readFile(path, 'utf8'));

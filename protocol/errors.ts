@@ -99,6 +99,11 @@ export const ERROR_CODES = {
     retryable: false,
     advice: 'A .tsr file ends early: what was read is sound, the rest is missing.',
   },
+  unknown_model: {
+    closeCode: null,
+    retryable: false,
+    advice: 'There is no bundled model of this name, and no such folder: take one that the sentence names.',
+  },
   bad_manifest: {
     closeCode: null,
     retryable: false,

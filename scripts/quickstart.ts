@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { CodecModel } from '../codec/index.js';
+import { CodecModel, DEFAULT_MODEL } from '../codec/index.js';
 import { CliContext } from './cli/context.js';
 import { integer } from './cli/options.js';
 import { runProgram, withErrors } from './cli/runProgram.js';
@@ -25,6 +25,7 @@ async function quickstart({ port, serve }: { port: number; serve: boolean }): Pr
   const { gateway, url, httpUrl } = await startServer({
     host: DEFAULT_ADDRESS.host,
     port,
+    model: DEFAULT_MODEL,
     provider: 'auto',
     log: 'warn',
   });

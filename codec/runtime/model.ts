@@ -4,13 +4,8 @@ import { join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import { TesseraError } from '../../protocol/errors.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
-import {
-  DEFAULT_MODEL_DIRECTORY,
-  loadManifest,
-  summarizeManifest,
-  type GraphManifest,
-  type Manifest,
-} from '../manifest.js';
+import { loadManifest, summarizeManifest, type GraphManifest, type Manifest } from '../manifest.js';
+import { resolveModelDirectory } from '../models.js';
 import { DecoderBatch, EncoderBatch } from './batch.js';
 import { checkSession, createSession, type GraphContract } from './graph.js';
 import { probeProvider, PROVIDERS, type Provider, type ProviderFailure } from './providers.js';
@@ -18,8 +13,8 @@ import { SharedBatch } from './sharedBatch.js';
 
 /** What {@link CodecModel.load} may be told. */
 export interface LoadModelOptions {
-  /** Where `manifest.json` lies; by default the model of the package. */
-  readonly directory?: string;
+  /** Name of a bundled model, or the folder of a `manifest.json`; `default` when left out. */
+  readonly model?: string;
   /** What runs the graphs; `auto`, the default, takes the first of cuda, webgpu and cpu that works here. */
   readonly provider?: Provider | 'auto';
   /** Threads of one run on the cpu provider, 1 by default: more of them cost more than they give at one frame a run. */
@@ -62,11 +57,11 @@ export class CodecModel {
 
   /**
    * Reads the manifest, checks the hash of both graphs, and makes their sessions.
-   * @throws TesseraError `bad_manifest` (unreadable, malformed, or the graphs do not fit it), `file_error` (a graph is
-   * missing), `model_tampered` (a graph does not have its hash), `provider_unavailable` (with the reason).
+   * @throws TesseraError `unknown_model`, `bad_manifest` (unreadable, malformed, or the graphs do not fit it), `file_error`
+   * (a graph is missing), `model_tampered` (a graph does not have its hash), `provider_unavailable` (with the reason).
    */
   static async load(options: LoadModelOptions = {}): Promise<CodecModel> {
-    const directory = options.directory ?? DEFAULT_MODEL_DIRECTORY;
+    const directory = resolveModelDirectory(options.model);
     const manifest = await loadManifest(directory);
     const files = {
       encoder: await readVerified(directory, manifest.encoder),

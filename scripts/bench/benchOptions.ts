@@ -1,4 +1,7 @@
-import { PROVIDERS, type Provider } from '../../codec/index.js';
+import { DEFAULT_MODEL, PROVIDERS, type Provider } from '../../codec/index.js';
+
+/** `--model` of every bench, for `parseArgs`: a bundled name or a folder. */
+export const MODEL_OPTION = { model: { type: 'string', default: DEFAULT_MODEL } } as const;
 
 /** Reads `--provider`. @throws Error for one that there is not. */
 export function providerOption(value: string): 'auto' | Provider {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { readAudio } from '../../codec/index.js';
 import { Engine, type EngineOptions } from '../../services/engine/index.js';
-import { providerOption } from './benchOptions.js';
+import { MODEL_OPTION, providerOption } from './benchOptions.js';
 import { findCapacity, LATE_MS, summarizeTrial, trialTable, type Capacity, type Trial } from './capacity.js';
 import { describeCommand, describeMachine, describeOtherLoad } from './machine.js';
 
@@ -20,6 +20,7 @@ const WARM_UP_MS = 500;
 
 const { values: options } = parseArgs({
   options: {
+    ...MODEL_OPTION,
     threads: { type: 'string', default: '1' },
     seconds: { type: 'string', default: '4' },
     provider: { type: 'string', default: 'cpu' },
@@ -88,6 +89,7 @@ async function tryOut(engine: Engine, speech: Float32Array, count: number): Prom
 
 async function measure(speech: Float32Array, engineOptions: EngineOptions, first: number): Promise<Capacity> {
   const engine = await Engine.start({
+    model: options.model,
     provider: providerOption(options.provider),
     threads: Number(options.threads),
     admitsAll: true,
@@ -101,7 +103,11 @@ async function measure(speech: Float32Array, engineOptions: EngineOptions, first
 }
 
 async function main(): Promise<void> {
-  const engine = await Engine.start({ provider: providerOption(options.provider), threads: 1 });
+  const engine = await Engine.start({
+    model: options.model,
+    provider: providerOption(options.provider),
+    threads: 1,
+  });
   const { summary, provider } = engine.model;
   await engine.close();
   const speech = await readAudio(SPEECH, { sampleRate: summary.sampleRate });

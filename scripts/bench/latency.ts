@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { CodecModel, delayMs, readAudio, StreamingDecoder, StreamingEncoder } from '../../codec/index.js';
+import { MODEL_OPTION } from './benchOptions.js';
 import { LiveSession } from './liveSession.js';
 import { describeCommand, describeMachine, percentile } from './machine.js';
 import { ServerProcess } from './serverProcess.js';
@@ -13,6 +14,7 @@ const SPEECH = fileURLToPath(new URL('../../../test/fixtures/speech-en-1.wav', i
 
 const { values: options } = parseArgs({
   options: {
+    ...MODEL_OPTION,
     sessions: { type: 'string', default: '20' },
     seconds: { type: 'string', default: '4' },
   },
@@ -65,12 +67,12 @@ async function measureSpeed(model: CodecModel, speech: Float32Array): Promise<nu
 }
 
 async function main(): Promise<void> {
-  const model = await CodecModel.load({ provider: 'cpu', threads: 1 });
+  const model = await CodecModel.load({ model: options.model, provider: 'cpu', threads: 1 });
   const { manifest } = model;
   const speech = await readAudio(SPEECH, { sampleRate: manifest.sampleRate });
   const realTimeFactor = await measureSpeed(model, speech);
   await model.close();
-  const server = await ServerProcess.start();
+  const server = await ServerProcess.start(['--model', options.model]);
   try {
     const rows = [
       ...(await measureSessions(server.url, 'encode', speech, manifest.sampleRate)),

@@ -11,7 +11,7 @@ import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadManifest } from '../../codec/index.js';
-import { providerOption } from './benchOptions.js';
+import { MODEL_OPTION, providerOption } from './benchOptions.js';
 import {
   findCapacity,
   IN_TIME_SHARE,
@@ -34,6 +34,7 @@ const CHART_LATENCY_MS = 200;
 
 const { values: options } = parseArgs({
   options: {
+    ...MODEL_OPTION,
     threads: { type: 'string', default: '1' },
     seconds: { type: 'string', default: '5' },
     clients: { type: 'string', default: '2' },
@@ -63,6 +64,7 @@ async function tryOut(url: string, sessions: number): Promise<Trial> {
     Array.from({ length: clients }, (_, index) =>
       runClient({
         url,
+        model: options.model,
         sessions: Math.floor((sessions + index) / clients),
         warmUpMs: WARM_UP_MS,
         durationMs: 1000 * Number(options.seconds),
@@ -123,13 +125,22 @@ async function main(): Promise<void> {
   const otherLoad = describeOtherLoad();
   const provider = providerOption(options.provider);
   const { threads } = options;
-  const manifest = await loadManifest();
+  const manifest = await loadManifest(options.model);
   const naive = await measure(
-    ServerProcess.startScript('./naiveServer.js', [provider, threads, MAX_SESSIONS]),
+    ServerProcess.startScript('./naiveServer.js', [provider, threads, MAX_SESSIONS, options.model]),
     4,
   );
   const batched = await measure(
-    ServerProcess.start(['--provider', provider, '--threads', threads, '--max-sessions', MAX_SESSIONS]),
+    ServerProcess.start([
+      '--model',
+      options.model,
+      '--provider',
+      provider,
+      '--threads',
+      threads,
+      '--max-sessions',
+      MAX_SESSIONS,
+    ]),
     16,
   );
   const report = `# Load: the whole service over real sockets

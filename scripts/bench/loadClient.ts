@@ -6,6 +6,8 @@ import { LiveSession } from './liveSession.js';
 /** What a client process is asked for. */
 export interface LoadRequest {
   readonly url: string;
+  /** Name or folder of the model that is served. */
+  readonly model: string;
   readonly sessions: number;
   readonly warmUpMs: number;
   readonly durationMs: number;
@@ -24,7 +26,7 @@ const SPEECH = fileURLToPath(new URL('../../../test/fixtures/speech-en-1.wav', i
 const DRAIN_MS = 2000;
 
 async function run(request: LoadRequest): Promise<LoadReport> {
-  const { sampleRate, hop } = await loadManifest();
+  const { sampleRate, hop } = await loadManifest(request.model);
   const speech = await readAudio(SPEECH, { sampleRate });
   const frameMs = (1000 * hop) / sampleRate;
   const { url, warmUpMs, durationMs } = request;

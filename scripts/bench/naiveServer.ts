@@ -1,11 +1,18 @@
 /** The gateway as it would be without batching: one session and one frame a run. For comparison in `bench:load`. */
+import { DEFAULT_MODEL } from '../../codec/index.js';
 import { createGateway, STREAM_PATH } from '../../services/gateway/index.js';
 import { createLog } from '../../services/log.js';
 import { providerOption } from './benchOptions.js';
 
-const [provider = 'auto', threads = '1', maxSessions = '1'] = process.argv.slice(2);
+const [provider = 'auto', threads = '1', maxSessions = '1', model = DEFAULT_MODEL] = process.argv.slice(2);
 const gateway = await createGateway({
-  engine: { provider: providerOption(provider), threads: Number(threads), maxBatch: 1, maxFramesPerRun: 1 },
+  engine: {
+    model,
+    provider: providerOption(provider),
+    threads: Number(threads),
+    maxBatch: 1,
+    maxFramesPerRun: 1,
+  },
   limits: { maxSessions: Number(maxSessions) },
   log: createLog('warn'),
 });

@@ -14,6 +14,7 @@ import {
 } from '../../codec/index.js';
 import { bitsPerSecond, type TokenBlock } from '../../protocol/index.js';
 import { planEncoding } from '../cli/encodePlan.js';
+import { MODEL_OPTION } from './benchOptions.js';
 import { describeCommand, describeMachine } from './machine.js';
 
 const COLUMNS = [
@@ -49,12 +50,12 @@ async function scoreRecording(
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { quantizers: { type: 'string', default: '1,3,6,12' } },
+    options: { ...MODEL_OPTION, quantizers: { type: 'string', default: '1,3,6,12' } },
   });
   const depths = values.quantizers.split(',').map(Number);
   const { tasks, failures } = await planEncoding(positionals, tmpdir(), 'tsr');
   for (const { error } of failures) console.error(error.message);
-  const model = await CodecModel.load({ provider: 'cpu' });
+  const model = await CodecModel.load({ model: values.model, provider: 'cpu' });
   const results: SpeechScores[][] = [];
   for (const { input } of tasks) results.push(await scoreRecording(model, input, depths));
   const { name, version } = model.manifest;

@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadManifest, readAudio } from '../../codec/index.js';
+import { MODEL_OPTION } from './benchOptions.js';
 import { LiveSession } from './liveSession.js';
 import { describeCommand, describeMachine } from './machine.js';
 import { ServerProcess } from './serverProcess.js';
@@ -17,15 +18,16 @@ const MEBIBYTE = 2 ** 20;
 
 const { values: options } = parseArgs({
   options: {
+    ...MODEL_OPTION,
     minutes: { type: 'string', default: '10' },
     sessions: { type: 'string', default: '4' },
   },
 });
 
 async function main(): Promise<void> {
-  const manifest = await loadManifest();
+  const manifest = await loadManifest(options.model);
   const speech = await readAudio(SPEECH, { sampleRate: manifest.sampleRate });
-  const server = await ServerProcess.start();
+  const server = await ServerProcess.start(['--model', options.model]);
   try {
     console.log(
       `${describeMachine()}\n${describeCommand('bench:soak')}\n${manifest.name} ${manifest.version}\n`,

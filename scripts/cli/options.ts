@@ -1,9 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { PROVIDERS, type LoadModelOptions } from '../../codec/index.js';
+import { BUNDLED_MODELS, DEFAULT_MODEL, PROVIDERS, type LoadModelOptions } from '../../codec/index.js';
 
 /** Options of every command that runs the model. */
 export interface ModelOptions {
-  readonly model?: string;
+  readonly model: string;
   readonly provider: NonNullable<LoadModelOptions['provider']>;
 }
 
@@ -11,8 +11,9 @@ export interface ModelOptions {
 export function addModelOptions(command: Command): Command {
   return command
     .option(
-      '--model <directory>',
-      'model to use, a directory with a manifest.json (default: the bundled one)',
+      '--model <name>',
+      `model to use: ${BUNDLED_MODELS.join(', ')}, or a folder with a manifest.json`,
+      DEFAULT_MODEL,
     )
     .addOption(
       new Option('--provider <name>', 'what runs the model').choices(['auto', ...PROVIDERS]).default('auto'),
@@ -21,7 +22,7 @@ export function addModelOptions(command: Command): Command {
 
 /** The options as `CodecModel.load` takes them. */
 export function toLoadOptions({ model, provider }: ModelOptions): LoadModelOptions {
-  return { provider, ...(model === undefined ? {} : { directory: model }) };
+  return { model, provider };
 }
 
 /** Parses an integer from `min` to `max`, for commander. */

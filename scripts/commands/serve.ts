@@ -78,8 +78,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const { model, provider, threads, maxSessions, allowOrigin } = options;
   const gateway = await createGateway({
     engine: {
+      model,
       provider,
-      ...(model === undefined ? {} : { modelDirectory: model }),
       ...(threads === undefined ? {} : { threads }),
     },
     ...(maxSessions === undefined ? {} : { limits: { maxSessions } }),

@@ -146,9 +146,9 @@ export class Engine {
   }
 
   async #startWorker(provider: WorkerSettings['provider']): Promise<EngineWorker> {
-    const { modelDirectory, workerUrl = new URL('./worker.js', import.meta.url) } = this.#options;
+    const { model, workerUrl = new URL('./worker.js', import.meta.url) } = this.#options;
     const { maxBatch = DEFAULT_MAX_BATCH, maxFramesPerRun = DEFAULT_MAX_FRAMES_PER_RUN } = this.#options;
-    const settings: WorkerSettings = { modelDirectory, provider, maxBatch, maxFramesPerRun };
+    const settings: WorkerSettings = { model, provider, maxBatch, maxFramesPerRun };
     const worker = await EngineWorker.start(workerUrl, settings, {
       onChange: (error) => this.#update(error),
       onRun: (run) => this.#options.onRun?.(run),

@@ -8,7 +8,7 @@ import type { RunFigures } from './types.js';
 
 /** What a worker is started with. */
 export interface WorkerSettings {
-  readonly modelDirectory: string | undefined;
+  readonly model: string | undefined;
   readonly provider: 'auto' | Provider;
   readonly maxBatch: number;
   readonly maxFramesPerRun: number;

@@ -6,8 +6,8 @@ import type { Provider } from '../../codec/runtime/providers.js';
 
 /** How an engine runs. */
 export interface EngineOptions {
-  /** Where the model lies; the package's own when left out. */
-  readonly modelDirectory?: string;
+  /** Name of a bundled model, or the folder of one; `default` when left out. */
+  readonly model?: string;
   /** What runs it; `auto` (also when left out) tries cuda, webgpu, cpu in that order. */
   readonly provider?: 'auto' | Provider;
   /** Worker threads; when left out, one less than there are cores on the cpu provider, and one on a GPU. */

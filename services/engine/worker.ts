@@ -28,7 +28,7 @@ try {
     provider: settings.provider,
     // More threads make one run quicker and all runs together slower: cores are for workers.
     threads: 1,
-    ...(settings.modelDirectory === undefined ? {} : { directory: settings.modelDirectory }),
+    ...(settings.model === undefined ? {} : { model: settings.model }),
   });
   const scheduler = new Scheduler(model, settings, report);
   const costs = await measureRunCosts(model, settings);

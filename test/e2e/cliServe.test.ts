@@ -118,5 +118,9 @@ describe('tessera serve', () => {
       code: 1,
       stderr: expect.stringMatching(/^tessera: [^\n]*\/nowhere\/manifest\.json[^\n]* \[bad_manifest\]\n$/),
     });
+    expect(await runCli(['serve', '--model', 'defualt', '--log', 'silent'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^tessera: [^\n]*"defualt"[^\n]*default[^\n]* \[unknown_model\]\n$/),
+    });
   });
 });

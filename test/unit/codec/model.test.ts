@@ -13,10 +13,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import {
   CodecModel,
-  DEFAULT_MODEL_DIRECTORY,
   delayMs,
   frameRate,
   loadManifest,
+  resolveModelDirectory,
   PROVIDERS,
   type Manifest,
 } from '../../../codec/index.js';
@@ -29,15 +29,15 @@ let manifest: Manifest;
 beforeEach(async () => {
   manifest = await loadManifest();
   directory = mkdtempSync(join(tmpdir(), 'tessera-model-'));
-  copyFileSync(join(DEFAULT_MODEL_DIRECTORY, 'manifest.json'), join(directory, 'manifest.json'));
+  copyFileSync(join(resolveModelDirectory(), 'manifest.json'), join(directory, 'manifest.json'));
   for (const { file } of [manifest.encoder, manifest.decoder]) {
-    symlinkSync(join(DEFAULT_MODEL_DIRECTORY, file), join(directory, file));
+    symlinkSync(join(resolveModelDirectory(), file), join(directory, file));
   }
 });
 
 afterEach(() => rmSync(directory, { recursive: true }));
 
-const load = (): Promise<CodecModel> => CodecModel.load({ directory, provider: 'cpu' });
+const load = (): Promise<CodecModel> => CodecModel.load({ model: directory, provider: 'cpu' });
 const writeManifest = (change: object): void =>
   writeFileSync(join(directory, 'manifest.json'), JSON.stringify({ ...manifest, ...change }));
 

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile, cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BroadcastChannel } from 'node:worker_threads';
-import { DEFAULT_MODEL_DIRECTORY } from '../../../codec/index.js';
+import { resolveModelDirectory } from '../../../codec/index.js';
 import { TesseraError, type Mode, type TokenBlock } from '../../../protocol/index.js';
 import {
   Engine,
@@ -216,12 +216,12 @@ describe('Engine', () => {
   test('a tampered model does not start, with its own error', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'tessera-model-'));
     try {
-      await cp(DEFAULT_MODEL_DIRECTORY, directory, { recursive: true });
+      await cp(resolveModelDirectory(), directory, { recursive: true });
       const path = join(directory, 'decoder.onnx');
       const bytes = await readFile(path);
       bytes[1000] = (bytes[1000] ?? 0) ^ 1;
       await writeFile(path, bytes);
-      const starting = Engine.start({ provider: 'cpu', modelDirectory: directory });
+      const starting = Engine.start({ provider: 'cpu', model: directory });
       await expect(starting).rejects.toMatchObject({ code: 'model_tampered' });
     } finally {
       await rm(directory, { recursive: true });
@@ -233,14 +233,14 @@ describe('Engine', () => {
     const channel = new BroadcastChannel(CRASH_CHANNEL);
     let other: Engine | undefined;
     try {
-      await cp(DEFAULT_MODEL_DIRECTORY, directory, { recursive: true });
+      await cp(resolveModelDirectory(), directory, { recursive: true });
       const path = join(directory, 'manifest.json');
       const manifest = await readFile(path);
       const changes: { readonly state: EngineState; readonly reason: string }[] = [];
       let onChange = (): void => undefined;
       other = await Engine.start({
         provider: 'cpu',
-        modelDirectory: directory,
+        model: directory,
         workerUrl: new URL('../../support/failingWorker.js', import.meta.url),
         onStateChange: (state, error) => {
           changes.push({ state, reason: error?.message ?? '' });
