@@ -11,6 +11,8 @@ import { answerHttp, pathOf, refusal, type Health } from './http.js';
 import { DEFAULT_LIMITS, type GatewayLimits } from './limits.js';
 import { GatewayMetrics } from './metrics.js';
 import { SessionDesk } from './sessionDesk.js';
+import { StaticFiles } from './staticFiles.js';
+import { studioFiles } from './studioPage.js';
 
 /** Where WebSockets are answered. */
 export const STREAM_PATH = '/v1/stream';
@@ -66,6 +68,7 @@ export class Gateway {
     limits: GatewayLimits,
     log: Logger,
     options: GatewayOptions,
+    files: StaticFiles,
   ) {
     this.#engine = engine;
     this.#metrics = metrics;
@@ -99,6 +102,7 @@ export class Gateway {
         health: () => this.#health(),
         notReady: () => this.#notReady(),
         metrics: this.#metrics,
+        files,
       };
       answerHttp(request, response, sources).catch((error: unknown) => {
         this.#log.error({ reason: String(error) }, 'request failed');
@@ -264,7 +268,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       else log.info({ state }, 'engine');
     },
   });
-  const gateway = new Gateway(engine, metrics, limits, log, options);
+  const files = new StaticFiles(await studioFiles());
+  const gateway = new Gateway(engine, metrics, limits, log, options, files);
   metrics.watch({
     sessions: () => gateway.sessions,
     connections: () => gateway.connectionCount,

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { GatewayMetrics } from './metrics.js';
+import type { StaticFiles } from './staticFiles.js';
 
 /** What `/healthz` tells. */
 export interface Health {
@@ -18,9 +19,11 @@ export interface HttpSources {
   /** Undefined when sessions can be opened, else why not. */
   readonly notReady: () => string | undefined;
   readonly metrics: GatewayMetrics;
+  /** The studio page, and other files that are served as they are. */
+  readonly files: StaticFiles;
 }
 
-/** Answers `/healthz`, `/readyz` and `/metrics`; everything else is 404. */
+/** Answers `/healthz`, `/readyz`, `/metrics` and the static files; everything else is 404. */
 export async function answerHttp(
   request: IncomingMessage,
   response: ServerResponse,
@@ -50,6 +53,7 @@ export async function answerHttp(
       return;
     }
     default:
+      if (await sources.files.answer(path, request, response)) return;
       sendJson(response, 404, { code: 'not_found', message: `There is nothing at ${path}` });
   }
 }
