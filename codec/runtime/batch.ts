@@ -1,6 +1,6 @@
 import { Tensor } from 'onnxruntime-node';
 import { elementCount, type GraphManifest, type Manifest } from '../manifest.js';
-import type { CodecState } from './state.js';
+import { CodecState } from './state.js';
 
 /** The tensors of one run, by name. */
 export interface RunTensors {
@@ -24,6 +24,9 @@ abstract class Batch {
   readonly nextStates: readonly Float32Array[];
   readonly #graph: GraphManifest;
   readonly #tensors = new Map<number, RunTensors>();
+  /** The rows of `states` and of `nextStates`, made once, so that a run makes no views. */
+  readonly #stateRows: readonly CodecState[];
+  readonly #nextStateRows: readonly CodecState[];
 
   constructor(graph: GraphManifest, maxRows: number, maxFrames: number) {
     this.maxRows = maxRows;
@@ -33,19 +36,19 @@ abstract class Batch {
       graph.states.map(({ shape }) => new Float32Array(maxRows * elementCount(shape)));
     this.states = allocate();
     this.nextStates = allocate();
+    this.#stateRows = rowsOf(this.states, maxRows);
+    this.#nextStateRows = rowsOf(this.nextStates, maxRows);
   }
 
   /** Puts a stream's state into a row of the next run. */
   loadState(row: number, state: CodecState): void {
-    state.tensors.forEach((tensor, index) => this.states[index]?.set(tensor, row * tensor.length));
+    this.#stateRows[row]?.set(state);
   }
 
   /** Takes a stream's state out of a row of the last run. */
   storeState(row: number, state: CodecState): void {
-    state.tensors.forEach((tensor, index) => {
-      const source = this.nextStates[index];
-      if (source) tensor.set(source.subarray(row * tensor.length, (row + 1) * tensor.length));
-    });
+    const next = this.#nextStateRows[row];
+    if (next) state.set(next);
   }
 
   /**
@@ -128,6 +131,17 @@ export class DecoderBatch extends Batch {
       fetches: { pcm: view(this.pcm, [rows, frames * hop]) },
     };
   }
+}
+
+/** Each row of state tensors as a state. */
+function rowsOf(tensors: readonly Float32Array[], rows: number): CodecState[] {
+  return Array.from({ length: rows }, (_, row) => {
+    const partOf = (tensor: Float32Array): Float32Array => {
+      const length = tensor.length / rows;
+      return tensor.subarray(row * length, (row + 1) * length);
+    };
+    return new CodecState(tensors.map(partOf));
+  });
 }
 
 /** A tensor over the front of an array, without a copy. */

@@ -1,9 +1,26 @@
 import type { CodecModel } from './model.js';
+import type { Provider } from './providers.js';
 
 /** Frames of one stream in one run at most: longer stretches are cut, which bounds memory and the time of a run. */
 export const MAX_FRAMES_PER_RUN = 32;
 /** Streams in one run at most. */
-export const MAX_ROWS_PER_RUN = 64;
+export const MAX_ROWS_PER_RUN = 256;
+
+/** Buckets of rows: powers of two up to this, then its multiples. */
+const MAX_BUCKET_STEP = 32;
+
+/**
+ * Rows that a run of `rows` streams is made of, within a batch of `maxRows`. A GPU prepares each shape when it first comes,
+ * so runs there are filled up to a few sizes with rows that nobody reads; a processor would only work for nothing.
+ */
+export function bucketRows(rows: number, provider: Provider, maxRows: number): number {
+  if (provider === 'cpu') return rows;
+  const bucket =
+    rows > MAX_BUCKET_STEP
+      ? MAX_BUCKET_STEP * Math.ceil(rows / MAX_BUCKET_STEP)
+      : 2 ** Math.ceil(Math.log2(rows));
+  return Math.min(bucket, maxRows);
+}
 
 /** A stream's stretch of frames that runs work off. */
 interface FrameTask {

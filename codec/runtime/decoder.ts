@@ -5,7 +5,8 @@ import type { DecoderBatch } from './batch.js';
 import { planRuns, requireSameModel } from './batchPlan.js';
 import type { CodecModel } from './model.js';
 import { SerialQueue } from './queue.js';
-import { CodecState, readState, writeState, type StateOwner } from './state.js';
+import { type CodecState, readState, writeState, type StateOwner } from './state.js';
+import { closedError, dropped } from './streamEnd.js';
 
 /** Lost frames are concealed for so long by repeating the last one and fading out; silence follows. */
 const CONCEALMENT_MS = 100;
@@ -39,6 +40,7 @@ export class StreamingDecoder {
   readonly #model: CodecModel;
   readonly #queue = new SerialQueue();
   readonly #state: CodecState;
+  #isClosed = false;
   #frameIndex = 0;
   /** The last frame that came; undefined at the start and after silence. */
   #lastFrame: FrameCodes | undefined;
@@ -47,7 +49,8 @@ export class StreamingDecoder {
 
   constructor(model: CodecModel) {
     this.#model = model;
-    this.#state = CodecState.initial(model.manifest.decoder);
+    this.#state = model.decoderSlots.take();
+    dropped.register(this, { slots: model.decoderSlots, state: this.#state }, this);
   }
 
   /**
@@ -76,6 +79,7 @@ export class StreamingDecoder {
   static async decodeBatch(items: readonly DecodeItem[]): Promise<Float32Array[]> {
     const decoders = items.map(({ decoder }) => decoder);
     requireSameModel(decoders);
+    if (decoders.some((each) => each.#isClosed)) throw closedError();
     return SerialQueue.run(
       decoders.map((decoder) => decoder.#queue),
       async () => {
@@ -123,10 +127,24 @@ export class StreamingDecoder {
   }
 
   /**
+   * Ends the stream after the calls so far and gives its memory to the next one. A stream that is merely dropped gives
+   * it back when it is collected. Safe to call again.
+   */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    dropped.unregister(this);
+    const giveBack = (): void => this.#model.decoderSlots.giveBack(this.#state);
+    if (this.#queue.idle) giveBack();
+    else void SerialQueue.run([this.#queue], () => Promise.resolve(giveBack()));
+  }
+
+  /**
    * Everything that it takes to go on elsewhere, as bytes; the decoder itself can go on as well.
-   * @throws TesseraError `bad_state` while a call is under way.
+   * @throws TesseraError `bad_state` while a call is under way, and after {@link close}.
    */
   exportState(): Uint8Array {
+    if (this.#isClosed) throw closedError();
     if (!this.#queue.idle) {
       throw new TesseraError('bad_state', 'The decoder is at work: await its calls before exportState()');
     }
@@ -265,14 +283,15 @@ function loadCodes(
 ): void {
   for (let quantizer = 0; quantizer < modelQuantizers; quantizer += 1) {
     const at = row * modelQuantizers + quantizer;
-    const target = batch.codes.subarray(at * frames, (at + 1) * frames);
+    const to = at * frames;
     const active = source !== undefined && quantizer < source.quantizers;
     batch.active[at] = active ? 1 : 0;
-    if (!active) target.fill(0);
+    if (!active) batch.codes.fill(0, to, to + frames);
     else if ('frameCount' in source) {
       const from = quantizer * source.frameCount + framesDone;
-      target.set(source.codes.subarray(from, from + frames));
-    } else target.fill(source.codes[quantizer] ?? 0);
+      for (let frame = 0; frame < frames; frame += 1)
+        batch.codes[to + frame] = source.codes[from + frame] ?? 0;
+    } else batch.codes.fill(source.codes[quantizer] ?? 0, to, to + frames);
   }
 }
 

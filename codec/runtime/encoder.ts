@@ -4,7 +4,8 @@ import type { EncoderBatch } from './batch.js';
 import { planRuns, requireSameModel } from './batchPlan.js';
 import type { CodecModel } from './model.js';
 import { SerialQueue } from './queue.js';
-import { CodecState, readFloats, readState, writeFloats, writeState, type StateOwner } from './state.js';
+import { type CodecState, readFloats, readState, writeFloats, writeState, type StateOwner } from './state.js';
+import { closedError, dropped } from './streamEnd.js';
 
 /** One stream's share of {@link encodeBatch}. */
 export interface EncodeItem {
@@ -31,6 +32,7 @@ export class StreamingEncoder {
   readonly #model: CodecModel;
   readonly #queue = new SerialQueue();
   readonly #state: CodecState;
+  #isClosed = false;
   /** Samples that do not yet make a frame: the first `#pendingCount` of a hop. */
   readonly #pending: Float32Array;
   #pendingCount = 0;
@@ -40,7 +42,8 @@ export class StreamingEncoder {
 
   constructor(model: CodecModel) {
     this.#model = model;
-    this.#state = CodecState.initial(model.manifest.encoder);
+    this.#state = model.encoderSlots.take();
+    dropped.register(this, { slots: model.encoderSlots, state: this.#state }, this);
     this.#pending = new Float32Array(model.manifest.hop);
   }
 
@@ -67,6 +70,7 @@ export class StreamingEncoder {
   static async encodeBatch(items: readonly EncodeItem[]): Promise<(TokenBlock | undefined)[]> {
     const encoders = items.map(({ encoder }) => encoder);
     requireSameModel(encoders);
+    if (encoders.some((each) => each.#isClosed)) throw closedError();
     for (const { pcm } of items) requireFinite(pcm);
     return SerialQueue.run(
       encoders.map((encoder) => encoder.#queue),
@@ -112,6 +116,7 @@ export class StreamingEncoder {
    * @returns the frames that this completes; undefined when none is missing.
    */
   async flush(): Promise<TokenBlock | undefined> {
+    if (this.#isClosed) throw closedError();
     return SerialQueue.run([this.#queue], async () => {
       const { hop, decoderDelaySamples } = this.#model.manifest;
       const frames = this.#inputEnd === 0 ? 0 : Math.ceil((this.#inputEnd + decoderDelaySamples) / hop);
@@ -124,10 +129,24 @@ export class StreamingEncoder {
   }
 
   /**
+   * Ends the stream after the calls so far and gives its memory to the next one. A stream that is merely dropped gives
+   * it back when it is collected. Safe to call again.
+   */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    dropped.unregister(this);
+    const giveBack = (): void => this.#model.encoderSlots.giveBack(this.#state);
+    if (this.#queue.idle) giveBack();
+    else void SerialQueue.run([this.#queue], () => Promise.resolve(giveBack()));
+  }
+
+  /**
    * Everything that it takes to go on elsewhere, as bytes; the encoder itself can go on as well.
-   * @throws TesseraError `bad_state` while a call is under way.
+   * @throws TesseraError `bad_state` while a call is under way, and after {@link close}.
    */
   exportState(): Uint8Array {
+    if (this.#isClosed) throw closedError();
     if (!this.#queue.idle) {
       throw new TesseraError('bad_state', 'The encoder is at work: await its calls before exportState()');
     }
@@ -173,13 +192,13 @@ export class StreamingEncoder {
   /** Copies `frames` frames of the pending samples followed by `pcm`, from `start` on, into a row. */
   #load(batch: EncoderBatch, row: number, frames: number, pcm: Float32Array, start: number): void {
     const { hop } = this.#model.manifest;
-    const target = batch.pcm.subarray(row * frames * hop, (row + 1) * frames * hop);
-    const pending = this.#pending.subarray(Math.min(start, this.#pendingCount), this.#pendingCount);
-    target.set(pending);
-    const pcmStart = start + pending.length - this.#pendingCount;
-    const fresh = target.subarray(pending.length);
-    fresh.set(pcm.subarray(pcmStart, pcmStart + fresh.length));
-    for (let at = 0; at < target.length; at += 1) target[at] = Math.min(1, Math.max(-1, target[at] ?? 0));
+    const target = batch.pcm;
+    const end = start + frames * hop;
+    let to = row * frames * hop;
+    for (let at = start; at < end; at += 1, to += 1) {
+      const sample = at < this.#pendingCount ? this.#pending[at] : pcm[at - this.#pendingCount];
+      target[to] = Math.min(1, Math.max(-1, sample ?? 0));
+    }
   }
 
   /** Keeps what follows the first `used` of the pending samples and `pcm` together: less than a frame. */
@@ -223,6 +242,7 @@ function storeCodes(
 ): void {
   for (let quantizer = 0; quantizer < quantizers; quantizer += 1) {
     const from = (row * quantizers + quantizer) * frames;
-    codes.set(batch.codes.subarray(from, from + frames), quantizer * frameCount + framesDone);
+    const to = quantizer * frameCount + framesDone;
+    for (let frame = 0; frame < frames; frame += 1) codes[to + frame] = batch.codes[from + frame] ?? 0;
   }
 }

@@ -7,9 +7,11 @@ import type { ModelSummary } from '../../protocol/serverMessages.js';
 import { loadManifest, summarizeManifest, type GraphManifest, type Manifest } from '../manifest.js';
 import { resolveModelDirectory } from '../models.js';
 import { DecoderBatch, EncoderBatch } from './batch.js';
+import { bucketRows } from './batchPlan.js';
 import { checkSession, createSession, type GraphContract } from './graph.js';
 import { probeProvider, PROVIDERS, type Provider, type ProviderFailure } from './providers.js';
 import { SharedBatch } from './sharedBatch.js';
+import { StateSlots } from './stateSlots.js';
 
 /** What {@link CodecModel.load} may be told. */
 export interface LoadModelOptions {
@@ -37,6 +39,10 @@ export class CodecModel {
   readonly sharedEncoderBatch: SharedBatch<EncoderBatch>;
   /** Run memory that the streams of this thread share. */
   readonly sharedDecoderBatch: SharedBatch<DecoderBatch>;
+  /** Where the streams of this thread have their states. */
+  readonly encoderSlots: StateSlots;
+  /** Where the streams of this thread have their states. */
+  readonly decoderSlots: StateSlots;
   readonly #encoder: InferenceSession;
   readonly #decoder: InferenceSession;
 
@@ -51,6 +57,8 @@ export class CodecModel {
     this.providerFailures = providerFailures;
     this.#encoder = sessions.encoder;
     this.#decoder = sessions.decoder;
+    this.encoderSlots = new StateSlots(manifest.encoder);
+    this.decoderSlots = new StateSlots(manifest.decoder);
     this.sharedEncoderBatch = new SharedBatch((rows, frames) => new EncoderBatch(manifest, rows, frames));
     this.sharedDecoderBatch = new SharedBatch((rows, frames) => new DecoderBatch(manifest, rows, frames));
   }
@@ -100,7 +108,7 @@ export class CodecModel {
    * finite and within [-1, 1]: one stream's NaN would stay in its state. {@link encodeBatch} checks that.
    */
   async runEncoder(batch: EncoderBatch, rows: number, frames: number): Promise<void> {
-    const { feeds, fetches } = batch.tensors(rows, frames);
+    const { feeds, fetches } = batch.tensors(bucketRows(rows, this.provider, batch.maxRows), frames);
     await this.#encoder.run(feeds, fetches);
   }
 
@@ -109,7 +117,7 @@ export class CodecModel {
    * out. Codes must be within the codebook. {@link decodeBatch} checks that.
    */
   async runDecoder(batch: DecoderBatch, rows: number, frames: number): Promise<void> {
-    const { feeds, fetches } = batch.tensors(rows, frames);
+    const { feeds, fetches } = batch.tensors(bucketRows(rows, this.provider, batch.maxRows), frames);
     await this.#decoder.run(feeds, fetches);
   }
 

@@ -30,14 +30,12 @@ export class CodecState {
     this.tensors = tensors;
   }
 
-  /** The state at the start of a stream: all zeros. */
-  static initial(graph: GraphManifest): CodecState {
-    return new CodecState(graph.states.map(({ shape }) => new Float32Array(elementCount(shape))));
-  }
-
   /** Takes over the values of a state of the same shape. */
   set(other: CodecState): void {
-    other.tensors.forEach((tensor, index) => this.tensors[index]?.set(tensor));
+    for (let index = 0; index < this.tensors.length; index += 1) {
+      const source = other.tensors[index];
+      if (source) this.tensors[index]?.set(source);
+    }
   }
 
   /** Back to the start of a stream. */

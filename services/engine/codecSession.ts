@@ -62,6 +62,14 @@ export class CodecSession {
     return takeQuantizers(block, this.quantizers);
   }
 
+  /** Gives up what waits, and the memory of both halves. */
+  close(): void {
+    this.isClosed = true;
+    this.input.clear();
+    this.encoder?.close();
+    this.decoder?.close();
+  }
+
   /** The state of both halves; meant for {@link EngineSessionOptions.state}. */
   exportState(): Uint8Array {
     const encoder = this.encoder?.exportState() ?? new Uint8Array(0);

@@ -189,7 +189,8 @@ export class Scheduler {
     this.#sendReports();
   }
 
-  async #encode(jobs: readonly EncodeJob[]): Promise<DecodeJob[]> {
+  async #encode(planned: readonly EncodeJob[]): Promise<DecodeJob[]> {
+    const jobs = planned.filter(isOpen);
     const items = jobs.map(({ session, samples }) => ({ encoder: session.encoder!, pcm: samples }));
     const frames = Math.floor((jobs[0]?.samples.length ?? 0) / this.#model.manifest.hop);
     const blocks = await this.#run('encoder', jobs, frames, () => encodeBatch(items));
@@ -201,7 +202,7 @@ export class Scheduler {
 
   async #flush(session: CodecSession): Promise<DecodeJob | undefined> {
     const { encoder } = session;
-    if (!encoder) return undefined;
+    if (!encoder || session.isClosed) return undefined;
     const block = await this.#run('encoder', [{ session }], 1, () => encoder.flush());
     return block && this.#encoded(session, block)[0];
   }
@@ -214,7 +215,8 @@ export class Scheduler {
     return [];
   }
 
-  async #decode(jobs: readonly DecodeJob[]): Promise<void> {
+  async #decode(planned: readonly DecodeJob[]): Promise<void> {
+    const jobs = planned.filter(isOpen);
     const items = jobs.map(({ session, frameCount, block }) =>
       block ? { decoder: session.decoder!, block } : { decoder: session.decoder!, lostFrames: frameCount },
     );
@@ -242,6 +244,7 @@ export class Scheduler {
     frames: number,
     run: () => Promise<Result>,
   ): Promise<Result | undefined> {
+    if (jobs.length === 0) return undefined;
     const start = performance.now();
     try {
       const result = await run();
@@ -266,8 +269,7 @@ export class Scheduler {
   }
 
   #drop(session: CodecSession): void {
-    session.isClosed = true;
-    session.input.clear();
+    session.close();
     this.#sessions.delete(session.number);
   }
 
@@ -282,6 +284,11 @@ export class Scheduler {
     this.#runs = [];
     this.#report(report);
   }
+}
+
+/** Requests get in between runs: a session may have been closed since its turn began. */
+function isOpen({ session }: { readonly session: CodecSession }): boolean {
+  return !session.isClosed;
 }
 
 function decodeJob(session: CodecSession, block: TokenBlock): DecodeJob {
