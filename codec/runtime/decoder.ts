@@ -136,7 +136,7 @@ export class StreamingDecoder {
     dropped.unregister(this);
     const giveBack = (): void => this.#model.decoderSlots.giveBack(this.#state);
     if (this.#queue.idle) giveBack();
-    else void SerialQueue.run([this.#queue], () => Promise.resolve(giveBack()));
+    else void SerialQueue.run([this.#queue], () => Promise.resolve()).then(giveBack);
   }
 
   /**

@@ -138,7 +138,7 @@ export class StreamingEncoder {
     dropped.unregister(this);
     const giveBack = (): void => this.#model.encoderSlots.giveBack(this.#state);
     if (this.#queue.idle) giveBack();
-    else void SerialQueue.run([this.#queue], () => Promise.resolve(giveBack()));
+    else void SerialQueue.run([this.#queue], () => Promise.resolve()).then(giveBack);
   }
 
   /**
