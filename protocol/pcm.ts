@@ -14,7 +14,8 @@ export function bytesPerSample(format: PcmFormat): number {
 export function encodePcm(samples: Float32Array, format: PcmFormat): Uint8Array {
   const bytes = new Uint8Array(samples.length * bytesPerSample(format));
   const view = new DataView(bytes.buffer);
-  for (const [index, sample] of samples.entries()) {
+  for (let index = 0; index < samples.length; index += 1) {
+    const sample = samples[index] ?? 0;
     if (format === 'pcm_f32le') view.setFloat32(4 * index, sample, true);
     else view.setInt16(2 * index, Math.max(-32_768, Math.min(32_767, Math.round(sample * 32_768))), true);
   }

@@ -6,8 +6,11 @@ import type { CodecModel } from '../../codec/runtime/model.js';
 import { StreamingDecoder } from '../../codec/runtime/decoder.js';
 import { StreamingEncoder } from '../../codec/runtime/encoder.js';
 import { frameRate } from '../../codec/manifest.js';
+import type { PcmFormat } from '../../protocol/pcm.js';
 import { InputQueue } from './inputQueue.js';
+import type { PcmConverter } from './pcmConverter.js';
 import { SessionPace } from './sessionPace.js';
+import type { SessionReport } from './threadMessages.js';
 
 /** A session in its worker: its input, its codec state, and how many codebooks it sends. */
 export class CodecSession {
@@ -19,6 +22,12 @@ export class CodecSession {
   /** In modes `decode` and `resynth`. */
   readonly decoder: StreamingDecoder | undefined;
   readonly pace: SessionPace;
+  readonly output: PcmFormat;
+  /** Of sessions whose input comes as bytes. */
+  converter: PcmConverter | undefined;
+  /** Input since the last `heard`. */
+  #heardBytes = 0;
+  #heardSamples = 0;
   /** Since when something of its input is ready, in milliseconds of `performance.now()`; undefined while nothing is. */
   waitingSinceMs: number | undefined;
   quantizers: number;
@@ -28,11 +37,18 @@ export class CodecSession {
   /** @throws TesseraError `bad_codec_state` when `state` is damaged or of another mode or model. */
   constructor(
     model: CodecModel,
-    options: { number: number; mode: Mode; quantizers: number; state: Uint8Array | undefined },
+    options: {
+      number: number;
+      mode: Mode;
+      quantizers: number;
+      state: Uint8Array | undefined;
+      output: PcmFormat;
+    },
   ) {
     this.number = options.number;
     this.mode = options.mode;
     this.quantizers = options.quantizers;
+    this.output = options.output;
     this.input = new InputQueue(model.manifest.hop);
     this.pace = new SessionPace(frameRate(model.manifest), performance.now());
     const saved = options.state && readSavedState(options.state);
@@ -48,6 +64,23 @@ export class CodecSession {
   /** Index of the first frame that is still to be cut to the session's codebooks; in mode `decode`, to be decoded. */
   get nextFrameIndex(): number {
     return this.encoder ? this.#cutFrames : (this.decoder?.frameIndex ?? 0);
+  }
+
+  /** Takes samples, which came as so many bytes or as samples. */
+  addPcm(samples: Float32Array, byteCount: number): void {
+    this.input.addPcm(samples);
+    this.#heardSamples += samples.length;
+    this.#heardBytes += byteCount;
+  }
+
+  /** What came in since the last call; undefined when nothing did and no stretch ends. */
+  takeHeard(endsStretch: boolean): Extract<SessionReport, { type: 'heard' }> | undefined {
+    const byteCount = this.#heardBytes;
+    const sampleCount = this.#heardSamples;
+    this.#heardBytes = 0;
+    this.#heardSamples = 0;
+    if (byteCount + sampleCount === 0 && !endsStretch) return undefined;
+    return { type: 'heard', session: this.number, byteCount, sampleCount, endsStretch };
   }
 
   /** Notes since when it waits, after input has come or been taken; what is left of earlier input counts from now. */
@@ -66,6 +99,7 @@ export class CodecSession {
   close(): void {
     this.isClosed = true;
     this.input.clear();
+    this.converter?.close();
     this.encoder?.close();
     this.decoder?.close();
   }

@@ -1,6 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { TesseraError } from '../../protocol/errors.js';
+import { bytesPerSample } from '../../protocol/pcm.js';
 import type { Mode } from '../../protocol/clientMessages.js';
+import { checkAudioShape } from '../../codec/audio/limits.js';
+import type { RawPcmFormat } from '../../codec/audio/index.js';
 import { EngineSession } from './engineSession.js';
 import { EngineWorker } from './engineWorker.js';
 import type { WorkerSettings } from './threadMessages.js';
@@ -84,10 +87,13 @@ export class Engine {
 
   /**
    * Opens a session. The handle can be used at once; the promise resolves when the worker has it.
-   * @throws TesseraError `bad_codec_state` for a state that does not fit, `at_capacity` when no worker has room for it,
+   * @throws TesseraError `bad_audio` or `unsupported_audio` for a sample rate or channel count that cannot be,
+   * `bad_codec_state` for a state that does not fit, `at_capacity` when no worker has room for it,
    * `internal` while the engine is not ready.
    */
   async openSession(options: EngineSessionOptions): Promise<EngineSession> {
+    const { input } = options;
+    if (input) checkAudioShape('The input', input.sampleRate, input.channels);
     const worker = this.#place(options.mode);
     const { summary } = worker.model;
     const number = this.#nextSession++;
@@ -96,6 +102,7 @@ export class Engine {
         number,
         isAudioInput: options.mode !== 'decode',
         hop: summary.hop,
+        samplesPerByte: options.input ? samplesPerByte(options.input, summary.sampleRate) : 0,
         maxQueuedFrames: this.#options.maxQueuedFrames ?? DEFAULT_MAX_QUEUED_FRAMES,
         post: (request, transfer) => worker.post(request, transfer),
         forget: () => worker.sessions.delete(number),
@@ -109,6 +116,8 @@ export class Engine {
       mode: options.mode,
       quantizers: options.quantizers ?? summary.quantizers,
       state: options.state,
+      input: options.input,
+      output: options.output ?? 'pcm_f32le',
     });
     await session.opened;
     return session;
@@ -165,4 +174,9 @@ export class Engine {
     this.#state = state;
     this.#options.onStateChange?.(state, error);
   }
+}
+
+/** Samples at `sampleRate`, in Hz, that a byte of input makes. */
+function samplesPerByte(input: RawPcmFormat, sampleRate: number): number {
+  return sampleRate / input.sampleRate / (bytesPerSample(input.format) * input.channels);
 }

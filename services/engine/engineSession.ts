@@ -10,6 +10,8 @@ export interface SessionLink {
   /** Whether input is counted in samples (else in frames). */
   readonly isAudioInput: boolean;
   readonly hop: number;
+  /** Of input that comes as bytes; else 0. */
+  readonly samplesPerByte: number;
   readonly maxQueuedFrames: number;
   readonly post: (request: WorkerRequest, transfer?: readonly Transferable[]) => void;
   readonly forget: () => void;
@@ -27,6 +29,8 @@ export class EngineSession {
   #settleOpened: { resolve: () => void; reject: (error: TesseraError) => void } | undefined;
   /** Input that waits: samples or frames. */
   #queued = 0;
+  /** Bytes of input that the worker has not turned into samples yet. */
+  #unheardBytes = 0;
   #roomWaiters: (() => void)[] = [];
   #stateWaiters: { resolve: (state: Uint8Array) => void; reject: (error: TesseraError) => void }[] = [];
   #ended: TesseraError | undefined;
@@ -43,7 +47,7 @@ export class EngineSession {
 
   /** Frames of input that wait. */
   get queuedFrames(): number {
-    return this.#link.isAudioInput ? Math.floor(this.#queued / this.#link.hop) : this.#queued;
+    return this.#link.isAudioInput ? Math.floor(this.#waiting() / this.#link.hop) : this.#queued;
   }
 
   /**
@@ -69,6 +73,14 @@ export class EngineSession {
     ]);
   }
 
+  /**
+   * Takes bytes of the format that the session was opened with, cut anywhere. They must not change afterwards. Returns and
+   * throws as {@link pushPcm}; a sample that is not finite fails the session with `bad_audio`.
+   */
+  pushBytes(bytes: Uint8Array): Promise<void> {
+    return this.#push(0, { type: 'bytes', session: this.#link.number, bytes });
+  }
+
   /** Takes the next frames of tokens (mode `decode`). Returns and throws as {@link pushPcm}. */
   pushTokens(block: TokenBlock): Promise<void> {
     return this.#push(block.frameCount, { type: 'tokens', session: this.#link.number, block });
@@ -89,9 +101,17 @@ export class EngineSession {
     if (!this.#ended) this.#link.post({ type: 'flush', session: this.#link.number });
   }
 
-  /** The codec's state after all that was pushed so far, for {@link EngineSessionOptions.state} of another session. */
+  /**
+   * The codec's state after all that was pushed so far, for {@link EngineSessionOptions.state} of another session.
+   * @throws TesseraError `bad_state` where input comes as bytes, which may wait half converted; what ended the session.
+   */
   exportState(): Promise<Uint8Array> {
     if (this.#ended) return Promise.reject(this.#ended);
+    if (this.#link.samplesPerByte > 0) {
+      return Promise.reject(
+        new TesseraError('bad_state', 'Input as bytes has a state that is not of the codec: push samples'),
+      );
+    }
     return new Promise((resolve, reject) => {
       this.#stateWaiters.push({ resolve, reject });
       this.#link.post({ type: 'export', session: this.#link.number });
@@ -117,6 +137,16 @@ export class EngineSession {
         this.#queued -= report.amount;
         if (!this.#isFull()) this.#releaseWaiters();
         return;
+      case 'heard': {
+        const { byteCount, sampleCount, endsStretch } = report;
+        if (this.#link.samplesPerByte > 0) {
+          this.#unheardBytes -= byteCount;
+          this.#queued += sampleCount;
+          if (!this.#isFull()) this.#releaseWaiters();
+        }
+        this.#onResult({ kind: 'heard', sampleCount, endsStretch });
+        return;
+      }
       case 'tokens':
         this.#onResult({ kind: 'tokens', block: report.block });
         return;
@@ -125,7 +155,7 @@ export class EngineSession {
           kind: 'pcm',
           firstFrameIndex: report.firstFrameIndex,
           frameCount: report.frameCount,
-          samples: report.samples,
+          bytes: report.bytes,
         });
         return;
       case 'quantizers':
@@ -157,12 +187,12 @@ export class EngineSession {
 
   #push(amount: number, request: WorkerRequest, transfer?: readonly Transferable[]): Promise<void> {
     if (this.#ended) return Promise.reject(this.#ended);
-    const bound = this.#bound();
-    if (this.#queued >= 2 * bound) {
+    if (this.#waiting() >= 2 * this.#bound()) {
       return Promise.reject(
         new TesseraError('input_overflow', 'Input came faster than it was processed, and without waiting'),
       );
     }
+    if (request.type === 'bytes') this.#unheardBytes += request.bytes.length;
     this.#queued += amount;
     this.#link.post(request, transfer);
     if (!this.#isFull()) return Promise.resolve();
@@ -170,7 +200,11 @@ export class EngineSession {
   }
 
   #isFull(): boolean {
-    return this.#queued >= this.#bound();
+    return this.#waiting() >= this.#bound();
+  }
+
+  #waiting(): number {
+    return this.#queued + this.#unheardBytes * this.#link.samplesPerByte;
   }
 
   #bound(): number {

@@ -4,6 +4,7 @@ import { TesseraError } from '../../protocol/errors.js';
 import type { Mode } from '../../protocol/clientMessages.js';
 import { CostModel } from './costModel.js';
 import type { EngineSession } from './engineSession.js';
+import { joinBytes } from './joinedBytes.js';
 import type { WorkerReport, WorkerRequest, WorkerSettings } from './threadMessages.js';
 import type { EngineModel, RunFigures } from './types.js';
 
@@ -33,6 +34,8 @@ export class EngineWorker {
   #costs: CostModel | undefined;
   #isReady = false;
   #isStopped = false;
+  #requests: WorkerRequest[] = [];
+  #transfers: Transferable[] = [];
   #restartDelayMs = FIRST_RESTART_DELAY_MS;
   #restartTimer: NodeJS.Timeout | undefined;
   /** Settles the first start; undefined afterwards. */
@@ -87,9 +90,14 @@ export class EngineWorker {
     return mode === 'encode' ? encodeShare : 1 - encodeShare;
   }
 
-  /** Sends a request; what is meant for a thread that has died is dropped with its sessions. */
-  post(request: WorkerRequest, transfer?: readonly Transferable[]): void {
-    this.#thread?.postMessage(request, transfer);
+  /**
+   * Sends a request, together with others of the same turn of the event loop; what is meant for a thread that has died
+   * is dropped with its sessions.
+   */
+  post(request: WorkerRequest, transfer: readonly Transferable[] = []): void {
+    if (this.#requests.length === 0) setImmediate(() => this.#sendRequests());
+    this.#requests.push(request);
+    this.#transfers.push(...transfer);
   }
 
   /** Fails its sessions and ends the thread between two runs. */
@@ -108,7 +116,20 @@ export class EngineWorker {
     clearTimeout(timer);
   }
 
+  #sendRequests(): void {
+    const requests = this.#requests;
+    const transfers = this.#transfers;
+    this.#requests = [];
+    this.#transfers = [];
+    const buffer = joinBytes(requests);
+    if (buffer) transfers.push(buffer);
+    this.#thread?.postMessage(requests, transfers);
+  }
+
   #startThread(): void {
+    // Those for a thread that has died.
+    this.#requests = [];
+    this.#transfers = [];
     const thread = new Worker(this.#url, { workerData: this.#settings, name: 'tessera-engine' });
     this.#thread = thread;
     let cause: unknown;

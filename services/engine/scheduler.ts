@@ -1,9 +1,12 @@
 import { TesseraError } from '../../protocol/errors.js';
 import type { TokenBlock } from '../../protocol/tokens.js';
+import type { RawPcmFormat } from '../../codec/audio/index.js';
 import { decodeBatch } from '../../codec/runtime/decoder.js';
 import { encodeBatch } from '../../codec/runtime/encoder.js';
 import type { CodecModel } from '../../codec/runtime/model.js';
+import { encodePcm } from '../../protocol/pcm.js';
 import { CodecSession } from './codecSession.js';
+import { PcmConverter } from './pcmConverter.js';
 import type { SessionReport, WorkerReport, WorkerRequest } from './threadMessages.js';
 import { planTurn, type RunBounds, type Share } from './turnPlanner.js';
 import type { RunFigures } from './types.js';
@@ -62,8 +65,11 @@ export class Scheduler {
     if (session === undefined) return;
     switch (request.type) {
       case 'pcm':
-        session.input.addPcm(request.samples);
+        session.addPcm(request.samples, 0);
         break;
+      case 'bytes':
+        session.converter?.push(request.bytes);
+        return;
       case 'tokens':
         session.input.addTokens(request.block);
         break;
@@ -71,8 +77,11 @@ export class Scheduler {
         session.input.addSkip(request.frameCount);
         break;
       case 'flush':
+        if (session.converter) session.converter.end();
+        else this.#endStretch(session);
+        return;
       case 'export':
-        session.input.addMark(request.type);
+        session.input.addMark('export');
         break;
       case 'quantizers':
         session.quantizers = request.quantizers;
@@ -88,8 +97,7 @@ export class Scheduler {
         this.#drop(session);
         return;
     }
-    session.updateWaiting(performance.now(), false);
-    if (session.waitingSinceMs !== undefined) this.#wake();
+    this.#noteInput(session);
   }
 
   /** Drops all sessions. @returns when no run is under way. */
@@ -100,14 +108,42 @@ export class Scheduler {
   }
 
   #open(request: Extract<WorkerRequest, { type: 'open' }>): void {
-    const { session: number, mode, quantizers, state } = request;
+    const { session: number, mode, quantizers, state, input, output } = request;
     try {
-      this.#sessions.set(number, new CodecSession(this.#model, { number, mode, quantizers, state }));
+      const session = new CodecSession(this.#model, { number, mode, quantizers, state, output });
+      if (input) session.converter = this.#createConverter(session, input);
+      this.#sessions.set(number, session);
       this.#reports.push({ type: 'opened', session: number });
     } catch (error) {
       this.#reports.push(failure(number, error));
     }
     this.#sendReports();
+  }
+
+  #createConverter(session: CodecSession, format: RawPcmFormat): PcmConverter {
+    return new PcmConverter(format, this.#model.manifest.sampleRate, {
+      onSamples: (samples, byteCount) => {
+        session.addPcm(samples, byteCount);
+        this.#noteInput(session);
+      },
+      onEnd: () => this.#endStretch(session),
+      onError: (error) => {
+        this.#fail(session, error);
+        this.#sendReports();
+      },
+    });
+  }
+
+  /** What has come so far is a stretch of sound, to be flushed. */
+  #endStretch(session: CodecSession): void {
+    if (session.encoder) this.#pushHeard(session, true);
+    session.input.addMark('flush');
+    this.#noteInput(session);
+  }
+
+  #noteInput(session: CodecSession): void {
+    session.updateWaiting(performance.now(), false);
+    if (session.waitingSinceMs !== undefined) this.#wake();
   }
 
   #wake(): void {
@@ -152,6 +188,7 @@ export class Scheduler {
       // To the end of the line.
       this.#sessions.delete(session.number);
       this.#sessions.set(session.number, session);
+      this.#pushHeard(session, false);
       const piece = session.input.take(frames);
       session.pace.spend(frames);
       session.updateWaiting(nowMs, true);
@@ -225,7 +262,8 @@ export class Scheduler {
     jobs.forEach(({ session, firstFrameIndex, frameCount }, index) => {
       const samples = outputs?.[index];
       if (!samples) return;
-      this.#push(session, { type: 'pcm', session: session.number, firstFrameIndex, frameCount, samples });
+      const bytes = encodePcm(samples, session.output);
+      this.#push(session, { type: 'pcm', session: session.number, firstFrameIndex, frameCount, bytes });
     });
   }
 
@@ -256,6 +294,11 @@ export class Scheduler {
       for (const { session } of jobs) this.#fail(session, error);
       return undefined;
     }
+  }
+
+  #pushHeard(session: CodecSession, endsStretch: boolean): void {
+    const heard = session.takeHeard(endsStretch);
+    if (heard) this.#push(session, heard);
   }
 
   #taken(session: CodecSession, amount: number): void {

@@ -1,7 +1,9 @@
 import type { Mode } from '../../protocol/clientMessages.js';
 import type { ErrorCode } from '../../protocol/errors.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
+import type { PcmFormat } from '../../protocol/pcm.js';
 import type { TokenBlock } from '../../protocol/tokens.js';
+import type { RawPcmFormat } from '../../codec/audio/index.js';
 import type { Provider } from '../../codec/runtime/providers.js';
 import type { RunCost } from './runCosts.js';
 import type { RunFigures } from './types.js';
@@ -14,7 +16,7 @@ export interface WorkerSettings {
   readonly maxFramesPerRun: number;
 }
 
-/** Engine to worker. `session` is the engine's number of a session, never used twice. */
+/** Engine to worker, many in one message. `session` is the engine's number of a session, never used twice. */
 export type WorkerRequest =
   | {
       readonly type: 'open';
@@ -22,7 +24,11 @@ export type WorkerRequest =
       readonly mode: Mode;
       readonly quantizers: number;
       readonly state: Uint8Array | undefined;
+      /** What `bytes` are; undefined where samples come as `pcm`, or tokens. */
+      readonly input: RawPcmFormat | undefined;
+      readonly output: PcmFormat;
     }
+  | { readonly type: 'bytes'; readonly session: number; bytes: Uint8Array }
   | { readonly type: 'pcm'; readonly session: number; readonly samples: Float32Array }
   | { readonly type: 'tokens'; readonly session: number; readonly block: TokenBlock }
   | { readonly type: 'skip'; readonly session: number; readonly frameCount: number }
@@ -48,7 +54,17 @@ export type SessionReport =
       readonly session: number;
       readonly firstFrameIndex: number;
       readonly frameCount: number;
-      readonly samples: Float32Array;
+      /** Samples in the session's output format. */
+      bytes: Uint8Array;
+    }
+  /** So many bytes more have become so many samples; or samples came, which have no bytes. */
+  | {
+      readonly type: 'heard';
+      readonly session: number;
+      readonly byteCount: number;
+      readonly sampleCount: number;
+      /** A flush follows these samples. */
+      readonly endsStretch: boolean;
     }
   | {
       readonly type: 'quantizers';

@@ -1,7 +1,9 @@
 import type { TesseraError } from '../../protocol/errors.js';
 import type { Mode } from '../../protocol/clientMessages.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
+import type { PcmFormat } from '../../protocol/pcm.js';
 import type { TokenBlock } from '../../protocol/tokens.js';
+import type { RawPcmFormat } from '../../codec/audio/index.js';
 import type { Provider } from '../../codec/runtime/providers.js';
 
 /** How an engine runs. */
@@ -57,6 +59,13 @@ export interface EngineSessionOptions {
   readonly quantizers?: number;
   /** From `exportState` of a session of the same mode and model: the session goes on where that one was. */
   readonly state?: Uint8Array;
+  /**
+   * In modes `encode` and `resynth`: what `pushBytes` takes, which the worker then converts. Without it samples at the
+   * model's rate are taken by `pushPcm`.
+   */
+  readonly input?: RawPcmFormat;
+  /** How samples come out, in modes `decode` and `resynth`; `pcm_f32le` when left out. */
+  readonly output?: PcmFormat;
   /** Takes the results, in order. It must not throw. */
   readonly onResult: (result: EngineResult) => void;
 }
@@ -68,9 +77,17 @@ export type EngineResult =
       readonly kind: 'pcm';
       readonly firstFrameIndex: number;
       readonly frameCount: number;
-      /** `frameCount * hop` samples as the decoder gives them: `decoderDelaySamples` behind the frames' place in time. */
-      readonly samples: Float32Array;
+      /**
+       * `frameCount * hop` samples, in the session's output format, as the decoder gives them: `decoderDelaySamples` behind
+       * the frames' place in time.
+       */
+      readonly bytes: Uint8Array;
     }
+  /**
+   * So many samples of input more, at the model's rate, before the frames that they make. `endsStretch`: a flush follows
+   * them.
+   */
+  | { readonly kind: 'heard'; readonly sampleCount: number; readonly endsStretch: boolean }
   /** The frames from `fromFrameIndex` on have so many codebooks; comes before them. */
   | { readonly kind: 'quantizers'; readonly quantizers: number; readonly fromFrameIndex: number }
   /** All that was pushed before the flush has come out; the next frame has index `frames`. */

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { TesseraError } from '../../protocol/errors.js';
 import { CodecModel } from '../../codec/runtime/model.js';
+import { joinBytes } from './joinedBytes.js';
 import { measureRunCosts } from './runCosts.js';
 import { Scheduler } from './scheduler.js';
 import type { WorkerReport, WorkerRequest, WorkerSettings } from './threadMessages.js';
@@ -11,16 +12,8 @@ const port = parentPort;
 const settings = workerData as WorkerSettings;
 
 function report(message: WorkerReport): void {
-  port.postMessage(message, samplesOf(message));
-}
-
-/** Samples are handed over and not copied. */
-function samplesOf(message: WorkerReport): ArrayBuffer[] {
-  if (message.type !== 'turn') return [];
-  return message.reports.flatMap((each) => {
-    if (each.type !== 'pcm' || each.samples.byteLength !== each.samples.buffer.byteLength) return [];
-    return [each.samples.buffer as ArrayBuffer];
-  });
+  const buffer = message.type === 'turn' ? joinBytes(message.reports) : undefined;
+  port.postMessage(message, buffer ? [buffer] : []);
 }
 
 try {
@@ -32,9 +25,11 @@ try {
   });
   const scheduler = new Scheduler(model, settings, report);
   const costs = await measureRunCosts(model, settings);
-  port.on('message', (request: WorkerRequest) => {
-    if (request.type !== 'stop') scheduler.handle(request);
-    else void scheduler.stop().finally(() => process.exit(0));
+  port.on('message', (requests: readonly WorkerRequest[]) => {
+    for (const request of requests) {
+      if (request.type !== 'stop') scheduler.handle(request);
+      else void scheduler.stop().finally(() => process.exit(0));
+    }
   });
   report({ type: 'ready', model: model.summary, provider: model.provider, costs });
 } catch (error) {

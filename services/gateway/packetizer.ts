@@ -1,5 +1,5 @@
 import { encodeFrame } from '../../protocol/frames.js';
-import { encodePcm, type PcmFormat } from '../../protocol/pcm.js';
+import { bytesPerSample, type PcmFormat } from '../../protocol/pcm.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
 import { sliceFrames, type TokenBlock } from '../../protocol/tokens.js';
 import type { EngineResult } from '../engine/index.js';
@@ -73,27 +73,27 @@ export interface SoundRange {
 export class PcmPacketizer implements Packetizer {
   readonly #model: ModelSummary;
   readonly #framesPerPacket: number;
-  readonly #format: PcmFormat;
+  readonly #sampleBytes: number;
   readonly #sound: () => SoundRange;
   #firstFrameIndex = 0;
-  #pending: Float32Array[] = [];
+  #pending: Uint8Array[] = [];
 
   /** `sound` tells what of the frames that are added now is sound. */
   constructor(model: ModelSummary, framesPerPacket: number, format: PcmFormat, sound: () => SoundRange) {
     this.#model = model;
     this.#framesPerPacket = framesPerPacket;
-    this.#format = format;
+    this.#sampleBytes = bytesPerSample(format);
     this.#sound = sound;
   }
 
   /** See {@link Packetizer.add}. */
   add(result: Extract<EngineResult, { kind: 'tokens' | 'pcm' }>): Packet[] {
     if (result.kind !== 'pcm') return [];
-    const { hop } = this.#model;
+    const frameBytes = this.#model.hop * this.#sampleBytes;
     const packets: Packet[] = [];
     for (let frame = 0; frame < result.frameCount; frame += 1) {
       if (this.#pending.length === 0) this.#firstFrameIndex = result.firstFrameIndex + frame;
-      this.#pending.push(result.samples.subarray(frame * hop, (frame + 1) * hop));
+      this.#pending.push(result.bytes.subarray(frame * frameBytes, (frame + 1) * frameBytes));
       if (this.#pending.length < this.#framesPerPacket) continue;
       const packet = this.cut();
       if (packet) packets.push(packet);
@@ -110,10 +110,12 @@ export class PcmPacketizer implements Packetizer {
     const start = this.#firstFrameIndex * hop - decoderDelaySamples;
     const first = Math.max(start, firstSampleIndex);
     const end = Math.min(start + frameCount * hop, endSampleIndex);
-    const samples = joinSamples(this.#pending).subarray(first - start, Math.max(first, end) - start);
+    const payload = joinPieces(this.#pending).subarray(
+      (first - start) * this.#sampleBytes,
+      (Math.max(first, end) - start) * this.#sampleBytes,
+    );
     this.#pending = [];
-    if (samples.length === 0) return undefined;
-    const payload = encodePcm(samples, this.#format);
+    if (payload.length === 0) return undefined;
     const bytes = encodeFrame({ kind: 'pcm', firstSampleIndex: first, payload }, this.#model);
     return { firstFrameIndex: this.#firstFrameIndex, frameCount, bytes };
   }
@@ -137,10 +139,10 @@ function joinBlocks(blocks: readonly TokenBlock[]): TokenBlock {
   return { firstFrameIndex: first.firstFrameIndex, frameCount, quantizers: first.quantizers, codes };
 }
 
-function joinSamples(pieces: readonly Float32Array[]): Float32Array {
+function joinPieces(pieces: readonly Uint8Array[]): Uint8Array {
   const [first] = pieces;
   if (pieces.length === 1 && first !== undefined) return first;
-  const joined = new Float32Array(pieces.reduce((total, piece) => total + piece.length, 0));
+  const joined = new Uint8Array(pieces.reduce((total, piece) => total + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {
     joined.set(piece, at);

@@ -4,13 +4,15 @@ import { TesseraError } from '../../protocol/errors.js';
 import type { ClientFrame } from '../../protocol/frames.js';
 import { bitsPerSecond, isPcmFormat, resolveBitrate, type QuantizerRange } from '../../protocol/options.js';
 import type { ModelSummary, ServerMessageOf, SessionTotals } from '../../protocol/serverMessages.js';
-import type { Engine, EngineResult, EngineSession } from '../engine/index.js';
+import type { RawPcmFormat } from '../../codec/audio/index.js';
+import type { Engine, EngineResult, EngineSession, EngineSessionOptions } from '../engine/index.js';
 import type { Logger } from '../log.js';
-import { AudioInput } from './audioInput.js';
+import { FileInput } from './fileInput.js';
 import { sessionLimits, type GatewayLimits } from './limits.js';
 import type { GatewayMetrics } from './metrics.js';
 import { OutputQueue, type OutputSink } from './outputQueue.js';
 import { PcmPacketizer, TokenPacketizer, type Packetizer, type SoundRange } from './packetizer.js';
+import { PcmInput } from './pcmInput.js';
 import type { SessionInput } from './sessionInput.js';
 import { SoundTimeline } from './soundTimeline.js';
 import { TokenInput } from './tokenInput.js';
@@ -92,6 +94,7 @@ export class Session {
     const engine = await context.engine.openSession({
       mode: open.mode,
       quantizers: session.#quantizers,
+      ...session.#formats(),
       onResult: (result) => session.#onResult(result),
     });
     session.#engine = engine;
@@ -236,20 +239,28 @@ export class Session {
   }
 
   #createInput(engine: EngineSession): SessionInput {
-    const { limits, metrics } = this.#context;
+    const { limits } = this.#context;
     const host = {
       onPause: (paused: boolean) => this.#client?.onPause(paused),
       onError: (error: unknown) => this.#fail(TesseraError.from(error)),
     };
     if (this.mode === 'decode') return new TokenInput(engine, this.#model, limits, host);
-    return new AudioInput(this.#open.input, engine, this.#model, limits, {
-      ...host,
-      onSamples: (count) => {
-        this.#sound.addSamples(count);
-        metrics.inputSamples.inc({ mode: this.mode }, count);
-      },
-      onStretchEnd: () => this.#sound.endStretch(),
-    });
+    const format = this.#rawInput();
+    if (format) return new PcmInput(format, engine, limits, host);
+    const fileFormat = this.#open.input.format === 'wav' ? 'wav' : 'container';
+    return new FileInput(fileFormat, engine, this.#model, limits, host);
+  }
+
+  /** What the engine takes and gives where that is raw PCM. */
+  #formats(): Pick<EngineSessionOptions, 'input' | 'output'> {
+    const input = this.#rawInput();
+    const { format } = this.#open.output;
+    return { ...(input && { input }), ...(isPcmFormat(format) && { output: format }) };
+  }
+
+  #rawInput(): RawPcmFormat | undefined {
+    const { format, sampleRate = this.#model.sampleRate, channels = 1 } = this.#open.input;
+    return isPcmFormat(format) ? { format, sampleRate, channels } : undefined;
   }
 
   /** What of the frames that come out now is sound. */
@@ -280,6 +291,11 @@ export class Session {
       case 'pcm':
         this.#context.metrics.outputFrames.inc({ mode: this.mode }, result.frameCount);
         for (const packet of this.#packetizer.add(result)) this.#output.packet(packet);
+        return;
+      case 'heard':
+        this.#context.metrics.inputSamples.inc({ mode: this.mode }, result.sampleCount);
+        if (result.sampleCount > 0) this.#sound.addSamples(result.sampleCount);
+        if (result.endsStretch) this.#sound.endStretch();
         return;
       case 'quantizers':
         this.#onQuantizers(result.fromFrameIndex);

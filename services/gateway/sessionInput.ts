@@ -1,4 +1,5 @@
-import type { ClientFrame } from '../../protocol/frames.js';
+import { TesseraError } from '../../protocol/errors.js';
+import type { AudioFrame, ClientFrame } from '../../protocol/frames.js';
 
 /** What the input side of a session needs of the rest. */
 export interface SessionInputHost {
@@ -25,4 +26,11 @@ export interface SessionInput {
   flush(): void;
   /** Drops what waits. Safe to call again. */
   close(): void;
+}
+
+/** @throws TesseraError `bad_frame` for a frame that a session with audio input does not take. */
+export function requireAudio(frame: ClientFrame): asserts frame is AudioFrame {
+  if (frame.kind !== 'audio') {
+    throw new TesseraError('bad_frame', 'This session takes audio: send AUDIO, not TOKENS or GAP');
+  }
 }

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BroadcastChannel } from 'node:worker_threads';
 import { resolveModelDirectory } from '../../../codec/index.js';
-import { TesseraError, type Mode, type TokenBlock } from '../../../protocol/index.js';
+import { decodePcm, encodePcm, TesseraError, type Mode, type TokenBlock } from '../../../protocol/index.js';
 import {
   Engine,
   type EngineResult,
   type EngineSession,
+  type EngineSessionOptions,
   type EngineState,
   type RunFigures,
 } from '../../../services/engine/index.js';
@@ -39,7 +40,7 @@ class Recorder {
 
   static async open(
     mode: Mode,
-    options: { quantizers?: number; state?: Uint8Array } = {},
+    options: Omit<EngineSessionOptions, 'mode' | 'onResult'> = {},
   ): Promise<Recorder> {
     const recorder = new Recorder();
     recorder.session = await engine.openSession({
@@ -74,7 +75,9 @@ class Recorder {
   }
 
   get samples(): number[] {
-    return this.results.flatMap((result) => (result.kind === 'pcm' ? [...result.samples] : []));
+    return this.results.flatMap((result) =>
+      result.kind === 'pcm' ? [...decodePcm(result.bytes, 'pcm_f32le')] : [],
+    );
   }
 }
 
@@ -174,6 +177,121 @@ describe('Engine', () => {
     await encoder.flush();
     expect(encoder.blocks.length).toBe(2);
     encoder.session.close();
+  });
+
+  test('input as bytes, cut anywhere, is converted in the worker; output comes in the format asked for', async () => {
+    const samples = speech.subarray(0, 9_601);
+    const stereo = new Float32Array(2 * samples.length).map((_, at) => samples[at >> 1] ?? 0);
+    const plain = await Recorder.open('resynth');
+    await plain.push(decodePcm(encodePcm(samples, 'pcm_s16le'), 'pcm_s16le'), 480);
+    await plain.flush();
+
+    const asBytes = await Recorder.open('resynth', {
+      input: { format: 'pcm_s16le', sampleRate: 24_000, channels: 2 },
+      output: 'pcm_s16le',
+    });
+    const bytes = encodePcm(stereo, 'pcm_s16le');
+    for (let at = 0; at < bytes.length; at += 999)
+      await asBytes.session.pushBytes(bytes.subarray(at, at + 999));
+    await asBytes.flush();
+    const heard = asBytes.results.flatMap((result) => (result.kind === 'heard' ? result : []));
+    expect(heard.reduce((total, { sampleCount }) => total + sampleCount, 0)).toBe(samples.length);
+    expect(heard.map(({ endsStretch }) => endsStretch)).toEqual(
+      heard.map((_, at) => at === heard.length - 1),
+    );
+    const outputOf = ({ results }: Recorder): Uint8Array =>
+      Buffer.concat(results.flatMap((result) => (result.kind === 'pcm' ? result.bytes : [])));
+    const expected = encodePcm(decodePcm(outputOf(plain), 'pcm_f32le'), 'pcm_s16le');
+    const difference = decodePcm(outputOf(asBytes), 'pcm_s16le').map(
+      (sample, at) => sample - (decodePcm(expected, 'pcm_s16le')[at] ?? 0),
+    );
+    expect(difference).toHaveLength(21 * 480);
+    expect(Math.max(...difference.map(Math.abs))).toBeLessThan(0.001);
+    await expect(asBytes.session.exportState()).rejects.toMatchObject({ code: 'bad_state' });
+    for (const { session } of [plain, asBytes]) session.close();
+  });
+
+  test('bytes at another rate make a stretch of the right length after each flush', async () => {
+    const recorder = await Recorder.open('encode', {
+      input: { format: 'pcm_s16le', sampleRate: 16_000, channels: 1 },
+    });
+    for (const samples of [1_000, 1_601]) {
+      await recorder.session.pushBytes(new Uint8Array(2 * samples));
+      await recorder.flush();
+    }
+    const lengths: number[] = [0];
+    for (const result of recorder.results) {
+      if (result.kind !== 'heard') continue;
+      lengths.push((lengths.pop() ?? 0) + result.sampleCount);
+      if (result.endsStretch) lengths.push(0);
+    }
+    expect(lengths).toEqual([1_500, 2_402, 0]);
+    recorder.session.close();
+  });
+
+  test('bytes that hold no finite sample fail their session only', async () => {
+    const healthy = await Recorder.open('encode');
+    const failing = await Recorder.open('encode', {
+      input: { format: 'pcm_f32le', sampleRate: 24_000, channels: 1 },
+    });
+    await failing.session.pushBytes(encodePcm(new Float32Array([0, Infinity]), 'pcm_f32le'));
+    await healthy.push(speech, 480);
+    await healthy.flush();
+    expect(failing.results).toEqual([
+      { kind: 'failed', error: expect.objectContaining({ code: 'bad_audio' }) },
+    ]);
+    healthy.session.close();
+  });
+
+  test('bytes wait as samples do: refused at twice the bound', async () => {
+    const { session } = await Recorder.open('encode', {
+      input: { format: 'pcm_s16le', sampleRate: 48_000, channels: 2 },
+    });
+    const bytes = new Uint8Array(2 * 2 * 2 * 480 * 20);
+    const full = session.pushBytes(bytes);
+    expect(session.queuedFrames).toBe(20);
+    void session.pushBytes(bytes);
+    await expect(session.pushBytes(bytes)).rejects.toMatchObject({ code: 'input_overflow' });
+    await full;
+    session.close();
+  });
+
+  test('sessions that send nothing are in no run', async () => {
+    const idle = await Promise.all(Array.from({ length: 10 }, () => Recorder.open('resynth')));
+    const active = await Recorder.open('resynth');
+    runs.length = 0;
+    await active.push(speech.subarray(0, 4_800), 480);
+    await active.flush();
+    expect(runs.length).toBeGreaterThan(0);
+    expect(new Set(runs.map(({ sessions }) => sessions))).toEqual(new Set([1]));
+    for (const { session } of [active, ...idle]) session.close();
+  });
+
+  test('encoding and decoding share the machine: each gets its frames while both are busy', async () => {
+    const source = await Recorder.open('encode');
+    await source.push(speech, 480);
+    await source.flush();
+    const encoding = await Recorder.open('encode');
+    const decoding = await Recorder.open('decode');
+    const order: string[] = [];
+    const watch = (name: string, recorder: Recorder): void => {
+      const { results } = recorder;
+      const push = results.push.bind(results);
+      results.push = (...added) => {
+        order.push(name);
+        return push(...added);
+      };
+    };
+    watch('e', encoding);
+    watch('d', decoding);
+    const pushTokens = async (): Promise<void> => {
+      for (const block of source.blocks) await decoding.session.pushTokens(block);
+    };
+    await Promise.all([encoding.push(speech, 480), pushTokens()]);
+    await Promise.all([encoding.flush(), decoding.flush()]);
+    // Neither ends before the other has begun, nor is left for long.
+    expect(order.join('')).not.toMatch(/e{12}|d{12}/);
+    for (const { session } of [source, encoding, decoding]) session.close();
   });
 
   test('samples that are not finite never reach a run that others share', async () => {
