@@ -48,7 +48,7 @@ export function addServeCommand(program: Command): void {
       DEFAULT_ADDRESS.port,
     )
     .option('--host <host>', 'address to listen on', DEFAULT_ADDRESS.host)
-    .option('--threads <count>', 'worker threads (default: cores - 1 on cpu, 1 on a GPU)', integer(1))
+    .option('--threads <count>', 'worker threads (default: cores - 1 on cpu, 2 on a GPU)', integer(1))
     .option('--max-sessions <count>', 'sessions at once (default: what is measured)', integer(1))
     .option(
       '--allow-origin <origins...>',

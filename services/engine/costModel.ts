@@ -4,8 +4,6 @@ import type { RunFigures } from './types.js';
 
 /** Share of a worker's time that may be planned for: the rest is for bursts, requests and their copies. */
 const PLANNED_SHARE = 0.8;
-/** A shape counts only if its frames can be gathered and run within so long. */
-const MAX_TURN_LATENCY_MS = 100;
 /** Runs of so much expected time decide how the machine does now. */
 const MEMORY_MS = 3000;
 /** At most so much is corrected, either way: something else is wrong beyond. */
@@ -27,12 +25,18 @@ export class CostModel {
   readonly #costs: readonly RunCost[];
   readonly #bounds: RunBounds;
   readonly #frameMs: number;
+  readonly #maxTurnLatencyMs: number;
   /** Time that recent runs should have taken and did take. */
   #expectedMs = MEMORY_MS;
   #actualMs = MEMORY_MS;
 
-  /** `frameRate` in Hz. */
-  constructor(costs: readonly RunCost[], bounds: RunBounds, frameRate: number) {
+  /** `frameRate` in Hz; `maxTurnLatencyMs`: a shape counts only if its frames can be gathered and run within so long. */
+  constructor(
+    costs: readonly RunCost[],
+    bounds: RunBounds,
+    { frameRate, maxTurnLatencyMs }: { readonly frameRate: number; readonly maxTurnLatencyMs: number },
+  ) {
+    this.#maxTurnLatencyMs = maxTurnLatencyMs;
     this.#costs = costs;
     this.#bounds = bounds;
     this.#frameMs = 1000 / frameRate;
@@ -67,7 +71,7 @@ export class CostModel {
       const encodeMs = this.expectedMs({ graph: 'encoder', sessions: this.#bounds.maxBatch, frames });
       const decodeMs = this.expectedMs({ graph: 'decoder', sessions: this.#bounds.maxBatch, frames });
       const turnMs = (encodeMs + decodeMs) * this.slowdown;
-      if (frames > 1 && frames * this.#frameMs + turnMs > MAX_TURN_LATENCY_MS) break;
+      if (frames > 1 && frames * this.#frameMs + turnMs > this.#maxTurnLatencyMs) break;
       const sessions = (PLANNED_SHARE * this.#frameMs * frames * this.#bounds.maxBatch) / turnMs;
       if (sessions > best.sessions) best = { sessions, encodeShare: encodeMs / (encodeMs + decodeMs) };
     }

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { TesseraError } from '../../protocol/errors.js';
 import { bytesPerSample } from '../../protocol/pcm.js';
 import type { Mode } from '../../protocol/clientMessages.js';
@@ -6,11 +5,11 @@ import { checkAudioShape } from '../../codec/audio/limits.js';
 import type { RawPcmFormat } from '../../codec/audio/index.js';
 import { EngineSession } from './engineSession.js';
 import { EngineWorker } from './engineWorker.js';
+import { providerBounds } from './providerBounds.js';
 import type { WorkerSettings } from './threadMessages.js';
 import type { EngineModel, EngineOptions, EngineSessionOptions, EngineState } from './types.js';
 
 const DEFAULT_MAX_QUEUED_FRAMES = 50;
-const DEFAULT_MAX_BATCH = 32;
 const DEFAULT_MAX_FRAMES_PER_RUN = 4;
 
 /**
@@ -40,11 +39,12 @@ export class Engine {
       // What the first one finds to run on decides how many others there are, and they need not look for it again.
       const first = await engine.#startWorker(options.provider ?? 'auto');
       const { provider } = first.model;
-      const count = options.threads ?? (provider === 'cpu' ? Math.max(1, availableParallelism() - 1) : 1);
+      const count = options.threads ?? providerBounds(provider).threads;
       const rest = Array.from({ length: count - 1 }, () => engine.#startWorker(provider));
       // All settle before a failure of one is told, so that none is left behind.
       const failed = (await Promise.allSettled(rest)).find(({ status }) => status === 'rejected');
       if (failed?.status === 'rejected') throw failed.reason;
+      await Promise.all(engine.#workers.map((worker) => worker.measure()));
     } catch (error) {
       await engine.close();
       throw error;
@@ -156,7 +156,7 @@ export class Engine {
 
   async #startWorker(provider: WorkerSettings['provider']): Promise<EngineWorker> {
     const { model, workerUrl = new URL('./worker.js', import.meta.url) } = this.#options;
-    const { maxBatch = DEFAULT_MAX_BATCH, maxFramesPerRun = DEFAULT_MAX_FRAMES_PER_RUN } = this.#options;
+    const { maxBatch, maxFramesPerRun = DEFAULT_MAX_FRAMES_PER_RUN } = this.#options;
     const settings: WorkerSettings = { model, provider, maxBatch, maxFramesPerRun };
     const worker = await EngineWorker.start(workerUrl, settings, {
       onChange: (error) => this.#update(error),

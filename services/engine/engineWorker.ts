@@ -5,7 +5,9 @@ import type { Mode } from '../../protocol/clientMessages.js';
 import { CostModel } from './costModel.js';
 import type { EngineSession } from './engineSession.js';
 import { joinBytes } from './joinedBytes.js';
+import { providerBounds } from './providerBounds.js';
 import type { WorkerReport, WorkerRequest, WorkerSettings } from './threadMessages.js';
+import type { RunBounds } from './turnPlanner.js';
 import type { EngineModel, RunFigures } from './types.js';
 
 const FIRST_RESTART_DELAY_MS = 100;
@@ -31,6 +33,7 @@ export class EngineWorker {
   readonly #events: WorkerEvents;
   #thread: Worker | undefined;
   #model: EngineModel | undefined;
+  #bounds: RunBounds | undefined;
   #costs: CostModel | undefined;
   #isReady = false;
   #isStopped = false;
@@ -38,7 +41,7 @@ export class EngineWorker {
   #transfers: Transferable[] = [];
   #restartDelayMs = FIRST_RESTART_DELAY_MS;
   #restartTimer: NodeJS.Timeout | undefined;
-  /** Settles the first start; undefined afterwards. */
+  /** Settles the first start, then the first measurement; undefined otherwise. */
   #starting: { resolve: () => void; reject: (error: TesseraError) => void } | undefined;
 
   private constructor(url: URL, settings: WorkerSettings, events: WorkerEvents) {
@@ -48,7 +51,7 @@ export class EngineWorker {
   }
 
   /**
-   * Starts a worker and waits until it has loaded and measured the model.
+   * Starts a worker and waits until it has loaded the model; {@link measure} makes it ready.
    * @throws TesseraError what `CodecModel.load` throws; `internal` when the worker dies.
    */
   static async start(url: URL, settings: WorkerSettings, events: WorkerEvents): Promise<EngineWorker> {
@@ -58,6 +61,18 @@ export class EngineWorker {
       worker.#startThread();
     });
     return worker;
+  }
+
+  /**
+   * Measures what runs cost and takes sessions from then on. Workers that are measured together find what each of them
+   * has while the others work.
+   * @throws TesseraError as {@link start}.
+   */
+  measure(): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      this.#starting = { resolve, reject };
+      this.post({ type: 'measure' });
+    });
   }
 
   /** Whether it takes sessions. */
@@ -147,9 +162,25 @@ export class EngineWorker {
 
   #onReport(report: WorkerReport): void {
     switch (report.type) {
-      case 'ready':
+      case 'loaded': {
+        const isFirst = this.#model === undefined;
         this.#model = { summary: report.model, provider: report.provider };
-        this.#costs = new CostModel(report.costs, this.#settings, report.model.frameRate);
+        this.#bounds = report.bounds;
+        if (!isFirst) {
+          // One that starts again does so beside others that work.
+          this.post({ type: 'measure' });
+          return;
+        }
+        this.#starting?.resolve();
+        this.#starting = undefined;
+        return;
+      }
+      case 'ready':
+        if (this.#bounds === undefined) return;
+        this.#costs = new CostModel(report.costs, this.#bounds, {
+          frameRate: this.model.summary.frameRate,
+          maxTurnLatencyMs: providerBounds(this.model.provider).maxTurnLatencyMs,
+        });
         this.#restartDelayMs = FIRST_RESTART_DELAY_MS;
         if (this.#isStopped) return;
         this.#isReady = true;

@@ -1,5 +1,8 @@
-import { DecoderBatch, EncoderBatch } from '../../codec/runtime/batch.js';
+import type { Manifest } from '../../codec/manifest.js';
+import { decodeBatch, StreamingDecoder } from '../../codec/runtime/decoder.js';
+import { encodeBatch, StreamingEncoder } from '../../codec/runtime/encoder.js';
 import type { CodecModel } from '../../codec/runtime/model.js';
+import type { TokenBlock } from '../../protocol/tokens.js';
 import type { RunBounds } from './turnPlanner.js';
 import type { RunFigures } from './types.js';
 
@@ -16,28 +19,46 @@ export interface RunCost {
   readonly fullMs: number;
 }
 
-/** Measures runs of one session and full ones, of each number of frames that turns use; takes less than a second. */
+/**
+ * Measures runs of one session and full ones, of each number of frames that turns use; takes a second or so. They are those
+ * of real streams, with the copies of their states: on a GPU these cost more than the run.
+ */
 export async function measureRunCosts(model: CodecModel, bounds: RunBounds): Promise<RunCost[]> {
   const { maxBatch, maxFramesPerRun } = bounds;
-  const encoderBatch = new EncoderBatch(model.manifest, maxBatch, maxFramesPerRun);
-  const decoderBatch = new DecoderBatch(model.manifest, maxBatch, maxFramesPerRun);
-  // As loud as speech: arithmetic on silence can be slower or quicker.
-  encoderBatch.pcm.forEach((_, at) => (encoderBatch.pcm[at] = Math.sin(at * at) / 4));
-  decoderBatch.active.fill(1);
+  const encoders = Array.from({ length: maxBatch }, () => new StreamingEncoder(model));
+  const decoders = Array.from({ length: maxBatch }, () => new StreamingDecoder(model));
   const costs: RunCost[] = [];
   for (let frames = 1; frames <= maxFramesPerRun; frames *= 2) {
-    const encode = (rows: number): Promise<void> => model.runEncoder(encoderBatch, rows, frames);
-    const decode = (rows: number): Promise<void> => model.runDecoder(decoderBatch, rows, frames);
+    const pcm = measuringSound(model.manifest, frames);
+    const encode = (rows: number): Promise<unknown> =>
+      encodeBatch(encoders.slice(0, rows).map((encoder) => ({ encoder, pcm })));
+    const decode = (rows: number): Promise<unknown> =>
+      decodeBatch(
+        decoders.slice(0, rows).map((decoder) => ({ decoder, block: measuringBlock(decoder, frames) })),
+      );
     for (const [graph, run] of [['encoder', encode] as const, ['decoder', decode] as const]) {
       const oneMs = await bestMs(() => run(1));
       const fullMs = maxBatch === 1 ? oneMs : await bestMs(() => run(maxBatch));
       costs.push({ graph, frames, oneMs, fullMs });
     }
   }
+  for (const stream of [...encoders, ...decoders]) stream.close();
   return costs;
 }
 
-async function bestMs(run: () => Promise<void>): Promise<number> {
+/** As loud as speech: arithmetic on silence can be slower or quicker. */
+function measuringSound({ hop }: Manifest, frames: number): Float32Array {
+  return new Float32Array(frames * hop).map((_, at) => Math.sin(at * at) / 4);
+}
+
+/** The next frames of a stream, of all codebooks. */
+function measuringBlock({ model, frameIndex }: StreamingDecoder, frameCount: number): TokenBlock {
+  const { quantizers, codebookSize } = model.manifest;
+  const codes = new Uint16Array(quantizers * frameCount).map((_, at) => (at * at) % codebookSize);
+  return { firstFrameIndex: frameIndex, frameCount, quantizers, codes };
+}
+
+async function bestMs(run: () => Promise<unknown>): Promise<number> {
   let best = Infinity;
   // The first run of a shape allocates.
   await run();

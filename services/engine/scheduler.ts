@@ -55,7 +55,7 @@ export class Scheduler {
   }
 
   /** Takes a request of the engine. */
-  handle(request: Exclude<WorkerRequest, { type: 'stop' }>): void {
+  handle(request: Exclude<WorkerRequest, { type: 'measure' | 'stop' }>): void {
     if (request.type === 'open') {
       this.#open(request);
       return;

@@ -6,13 +6,15 @@ import type { TokenBlock } from '../../protocol/tokens.js';
 import type { RawPcmFormat } from '../../codec/audio/index.js';
 import type { Provider } from '../../codec/runtime/providers.js';
 import type { RunCost } from './runCosts.js';
+import type { RunBounds } from './turnPlanner.js';
 import type { RunFigures } from './types.js';
 
 /** What a worker is started with. */
 export interface WorkerSettings {
   readonly model: string | undefined;
   readonly provider: 'auto' | Provider;
-  readonly maxBatch: number;
+  /** What suits the provider when undefined. */
+  readonly maxBatch: number | undefined;
   readonly maxFramesPerRun: number;
 }
 
@@ -36,6 +38,8 @@ export type WorkerRequest =
   | { readonly type: 'flush'; readonly session: number }
   | { readonly type: 'export'; readonly session: number }
   | { readonly type: 'close'; readonly session: number }
+  /** Measures what runs cost, and takes sessions from then on. */
+  | { readonly type: 'measure' }
   /** Ends the thread when no run is under way: one that is cut off in a run takes the process with it. */
   | { readonly type: 'stop' };
 
@@ -81,11 +85,12 @@ export type SessionReport =
 /** Worker to engine. */
 export type WorkerReport =
   | {
-      readonly type: 'ready';
+      readonly type: 'loaded';
       readonly model: ModelSummary;
       readonly provider: Provider;
-      readonly costs: readonly RunCost[];
+      readonly bounds: RunBounds;
     }
+  | { readonly type: 'ready'; readonly costs: readonly RunCost[] }
   | { readonly type: 'unfit'; readonly error: ErrorFields }
   | {
       readonly type: 'turn';

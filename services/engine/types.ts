@@ -12,11 +12,11 @@ export interface EngineOptions {
   readonly model?: string;
   /** What runs it; `auto` (also when left out) tries cuda, webgpu, cpu in that order. */
   readonly provider?: 'auto' | Provider;
-  /** Worker threads; when left out, one less than there are cores on the cpu provider, and one on a GPU. */
+  /** Worker threads; when left out, one less than there are cores on the cpu provider, and two on a GPU. */
   readonly threads?: number;
   /** Frames that a session may have waiting before its pushes are held back; 50 when left out. */
   readonly maxQueuedFrames?: number;
-  /** Sessions in one run, 32 when left out. */
+  /** Sessions in one run; when left out, 32 on the cpu provider and 256 on a GPU. */
   readonly maxBatch?: number;
   /** Frames of one session in one run, 4 when left out: a session that is behind takes more of them at once. */
   readonly maxFramesPerRun?: number;

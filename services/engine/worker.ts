@@ -4,6 +4,7 @@ import { TesseraError } from '../../protocol/errors.js';
 import { CodecModel } from '../../codec/runtime/model.js';
 import { joinBytes } from './joinedBytes.js';
 import { measureRunCosts } from './runCosts.js';
+import { providerBounds } from './providerBounds.js';
 import { Scheduler } from './scheduler.js';
 import type { WorkerReport, WorkerRequest, WorkerSettings } from './threadMessages.js';
 
@@ -23,16 +24,29 @@ try {
     threads: 1,
     ...(settings.model === undefined ? {} : { model: settings.model }),
   });
-  const scheduler = new Scheduler(model, settings, report);
-  const costs = await measureRunCosts(model, settings);
+  const { maxBatch = providerBounds(model.provider).maxBatch, maxFramesPerRun } = settings;
+  const bounds = { maxBatch, maxFramesPerRun };
+  const scheduler = new Scheduler(model, bounds, report);
+  const measure = async (): Promise<void> => {
+    try {
+      report({ type: 'ready', costs: await measureRunCosts(model, bounds) });
+    } catch (error) {
+      reportUnfit(error);
+    }
+  };
   port.on('message', (requests: readonly WorkerRequest[]) => {
     for (const request of requests) {
-      if (request.type !== 'stop') scheduler.handle(request);
+      if (request.type === 'measure') void measure();
+      else if (request.type !== 'stop') scheduler.handle(request);
       else void scheduler.stop().finally(() => process.exit(0));
     }
   });
-  report({ type: 'ready', model: model.summary, provider: model.provider, costs });
+  report({ type: 'loaded', model: model.summary, provider: model.provider, bounds });
 } catch (error) {
+  reportUnfit(error);
+}
+
+function reportUnfit(error: unknown): void {
   const { code, message } = TesseraError.from(error);
   report({ type: 'unfit', error: { code, message } });
 }

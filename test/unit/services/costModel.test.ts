@@ -11,7 +11,7 @@ const costs = [
 ] as const;
 
 function createModel(): CostModel {
-  return new CostModel(costs, bounds, 50);
+  return new CostModel(costs, bounds, { frameRate: 50, maxTurnLatencyMs: 100 });
 }
 
 /** Lets runs of any size take `factor` times what they should. */
@@ -37,6 +37,14 @@ describe('CostModel', () => {
   test('the capacity is what full runs of the best length carry, with a reserve', () => {
     // 9 sessions, 40 ms of sound each, in 20 ms: 18 sessions in all, of which 80% are planned for.
     expect(createModel().capacity).toEqual({ sessions: 14, encodeShare: 0.25 });
+  });
+
+  test('a longer run counts only within the bound of latency', () => {
+    // 2 frames are gathered in 40 ms and run in 20.
+    const bound = (maxTurnLatencyMs: number): CostModel =>
+      new CostModel(costs, bounds, { frameRate: 50, maxTurnLatencyMs });
+    expect(bound(60).capacity.sessions).toBe(14);
+    expect(bound(59).capacity.sessions).toBe(7);
   });
 
   test('runs as measured change nothing, whatever their size', () => {
