@@ -12,10 +12,16 @@ export const text = () => z.string().check(z.maxLength(PROTOCOL_LIMITS.maxString
 
 /** What a session does: audio to tokens, tokens to audio, or audio to audio through the tokens. */
 export const MODES = ['encode', 'decode', 'resynth'] as const;
+/** All that a session may be: the codec's {@link MODES}, and `subscribe`, which gets what another session publishes. */
+export const SESSION_MODES = [...MODES, 'subscribe'] as const;
 /** `container` is anything that ffmpeg reads. */
 export const INPUT_FORMATS = [...PCM_FORMATS, 'wav', 'container', 'tokens'] as const;
 /** PCM comes out mono at the model's rate. */
 export const OUTPUT_FORMATS = ['tokens', ...PCM_FORMATS] as const;
+
+/** What names of published streams look like. */
+export const STREAM_NAME = /^[A-Za-z0-9._-]{1,64}$/;
+const streamName = () => z.string().check(z.regex(STREAM_NAME));
 
 /** How many codebooks a frame may have: in codebooks or in bits of codes a second, not both. See `resolveBitrate`. */
 export const bitrateRangeSchema = z.object({
@@ -53,9 +59,14 @@ export const openSchema = z.object({
   type: z.literal('open'),
   /** Any integer parses, so that a later version is answered with `unsupported_version` and not `bad_message`. */
   version: positive(),
-  mode: z.enum(MODES),
-  input: inputSchema,
+  mode: z.enum(SESSION_MODES),
+  /** Needed in all modes but `subscribe`. */
+  input: z.optional(inputSchema),
   output: outputSchema,
+  /** Mode `encode`: others may subscribe to the tokens under this name. */
+  publish: z.optional(z.object({ stream: streamName() })),
+  /** Mode `subscribe`: the stream to get. */
+  stream: z.optional(streamName()),
   bitrate: z.optional(bitrateRangeSchema),
   resume: z.optional(resumeSchema),
 });
@@ -79,6 +90,8 @@ export const clientMessageSchema = z.discriminatedUnion('type', [
 
 /** One of {@link MODES}. */
 export type Mode = (typeof MODES)[number];
+/** One of {@link SESSION_MODES}. */
+export type SessionMode = (typeof SESSION_MODES)[number];
 /** One of {@link INPUT_FORMATS}. */
 export type InputFormat = (typeof INPUT_FORMATS)[number];
 /** One of {@link OUTPUT_FORMATS}. */

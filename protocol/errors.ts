@@ -84,6 +84,21 @@ export const ERROR_CODES = {
     retryable: true,
     advice: 'The server is stopping: connect again, to another server if there is one.',
   },
+  stream_taken: {
+    closeCode: 4440,
+    retryable: true,
+    advice: 'Another session publishes under this name: choose another, or wait until it has ended.',
+  },
+  no_such_stream: {
+    closeCode: 4441,
+    retryable: true,
+    advice: 'Nobody publishes a stream of this name: check it, or wait until it is published.',
+  },
+  stream_ended: {
+    closeCode: 4442,
+    retryable: true,
+    advice: 'The stream that was subscribed to has ended: subscribe again when it is published again.',
+  },
   internal: {
     closeCode: 4500,
     retryable: true,

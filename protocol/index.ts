@@ -1,5 +1,5 @@
 export { bitsPerCode, isCodebookSize, packCodes, packedLength, unpackCodes } from './bitPacking.js';
-export { INPUT_FORMATS, MODES, OUTPUT_FORMATS } from './clientMessages.js';
+export { INPUT_FORMATS, MODES, OUTPUT_FORMATS, SESSION_MODES, STREAM_NAME } from './clientMessages.js';
 export type {
   BitrateRange,
   ClientMessage,
@@ -7,6 +7,7 @@ export type {
   Mode,
   OpenMessage,
   OutputFormat,
+  SessionMode,
 } from './clientMessages.js';
 export { ERROR_CODES, TesseraError } from './errors.js';
 export type { ErrorCode } from './errors.js';

@@ -79,6 +79,10 @@ function describeIssue(issue: z.core.$ZodIssue, message: unknown): string {
       return issue.origin === 'string'
         ? `${subject} must have at most ${issue.maximum} characters`
         : `${subject} must be ${issue.inclusive ? 'at most' : 'below'} ${issue.maximum}, not ${given}`;
+    case 'invalid_format':
+      return 'pattern' in issue
+        ? `${subject} must match ${issue.pattern}, not ${given}`
+        : `${subject} is malformed`;
     default:
       return `${subject} is malformed`;
   }

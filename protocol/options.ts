@@ -29,6 +29,12 @@ export function checkOpenOptions(open: OpenMessage, limits: Pick<SessionLimits, 
     );
   }
   const { mode, input, output } = open;
+  checkStreamOptions(open);
+  if (mode === 'subscribe') {
+    checkFramesPerPacket(open, limits);
+    return;
+  }
+  if (input === undefined) throw badOptions(`Mode ${mode} needs input: say what will be sent`);
   if (mode === 'decode') {
     if (input.format !== 'tokens')
       throw badOptions(`Mode decode takes "tokens" as input.format, not "${input.format}"`);
@@ -50,6 +56,24 @@ export function checkOpenOptions(open: OpenMessage, limits: Pick<SessionLimits, 
       `Input ${input.format} states its own sample rate and channels: leave them out of input`,
     );
   }
+  checkFramesPerPacket(open, limits);
+}
+
+/** `subscribe` names a stream and sends nothing; only `encode` publishes. */
+function checkStreamOptions({ mode, input, publish, stream }: OpenMessage): void {
+  if (publish && mode !== 'encode') throw badOptions(`Only mode encode can publish, not ${mode}`);
+  if (mode !== 'subscribe') {
+    if (stream !== undefined) throw badOptions(`Mode ${mode} takes no stream; use mode subscribe`);
+    return;
+  }
+  if (stream === undefined) throw badOptions('Mode subscribe needs stream: the name of what to get');
+  if (input) throw badOptions('Mode subscribe takes no input: leave it out');
+}
+
+function checkFramesPerPacket(
+  { output }: OpenMessage,
+  limits: Pick<SessionLimits, 'maxFramesPerPacket'>,
+): void {
   if ((output.framesPerPacket ?? 1) > limits.maxFramesPerPacket) {
     throw badOptions(
       `output.framesPerPacket is ${output.framesPerPacket}, above the limit of ${limits.maxFramesPerPacket}`,

@@ -89,6 +89,8 @@ export const serverMessageSchema = z.discriminatedUnion('type', [
     provider: text(),
     bitrate: z.object(bitrateInForce),
     framesPerPacket: positive(),
+    /** Mode `subscribe`: index, in the publisher's stream, of the first frame that comes. */
+    firstFrameIndex: z.optional(count()),
     limits: sessionLimitsSchema,
   }),
   /** The bitrate changes with frame `fromFrameIndex`; sent before that frame. */

@@ -11,10 +11,13 @@ import {
   type SessionState,
 } from '../../protocol/session.js';
 import type { Logger } from '../log.js';
-import type { Session, SessionClient } from './session.js';
+import type { Session } from './session.js';
+import type { SessionClient } from './sessionContext.js';
 import type { SessionDesk } from './sessionDesk.js';
 
 const NORMAL_CLOSE = 1000;
+/** For a subscriber to get the rest of a stream that has ended. */
+const STREAM_END_DEADLINE_MS = 5000;
 /** How long a client is told to wait that found no room: at least, and so much more by chance. */
 const RETRY_AFTER_MS = { least: 1000, spread: 2000 } as const;
 
@@ -92,8 +95,12 @@ export class Connection implements SessionClient {
     this.#enter('flushed');
   };
 
+  readonly onStreamEnd = (): void => {
+    this.end('stream_ended', 'The stream has ended', STREAM_END_DEADLINE_MS);
+  };
+
   /** The server ends the session by itself: says so, sends what was taken, and closes. */
-  end(code: 'going_away' | 'session_limit', message: string, deadlineMs: number): void {
+  end(code: 'going_away' | 'session_limit' | 'stream_ended', message: string, deadlineMs: number): void {
     const session = this.#session;
     if (session === undefined || (this.#state !== 'open' && this.#state !== 'flushing')) {
       this.#fail(new TesseraError(code, message));

@@ -12,6 +12,7 @@ import { DEFAULT_LIMITS, type GatewayLimits } from './limits.js';
 import { GatewayMetrics } from './metrics.js';
 import { SessionDesk } from './sessionDesk.js';
 import { StaticFiles } from './staticFiles.js';
+import { StreamHub } from './streamHub.js';
 import { studioFiles } from './studioPage.js';
 
 /** Where WebSockets are answered. */
@@ -54,6 +55,7 @@ export class Gateway {
   readonly #version: string;
   readonly #allowedOrigins: ReadonlySet<string> | undefined;
   readonly #metrics: GatewayMetrics;
+  readonly #hub: StreamHub;
   readonly #desk: SessionDesk;
   readonly #http: Server;
   readonly #webSockets: WebSocketServer;
@@ -76,7 +78,8 @@ export class Gateway {
     this.#log = log;
     this.#version = options.version ?? 'unknown';
     this.#allowedOrigins = options.allowedOrigins && new Set(options.allowedOrigins);
-    this.#desk = new SessionDesk({ engine, limits, metrics, log }, (session) => {
+    this.#hub = new StreamHub(limits);
+    this.#desk = new SessionDesk({ engine, hub: this.#hub, limits, metrics, log }, (session) => {
       for (const connection of this.#connections) {
         if (connection.session === session) {
           connection.end(
@@ -121,6 +124,16 @@ export class Gateway {
   /** Sessions, those that wait for their client to resume included. */
   get sessions(): SessionDesk['sessions'] {
     return this.#desk.sessions;
+  }
+
+  /** Streams that are published. */
+  get streamCount(): number {
+    return this.#hub.streamCount;
+  }
+
+  /** Sessions that get one. */
+  get subscriberCount(): number {
+    return this.#hub.subscriberCount;
   }
 
   /** WebSockets, with or without a session. */
@@ -273,6 +286,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   metrics.watch({
     sessions: () => gateway.sessions,
     connections: () => gateway.connectionCount,
+    streams: () => gateway.streamCount,
+    subscribers: () => gateway.subscriberCount,
     queuedFrames: () => engine.queuedFrames,
     capacity: () => engine.capacity,
     isReady: () => engine.state === 'ready',

@@ -16,6 +16,9 @@ export interface GatewayLimits extends SessionLimits {
   readonly pingIntervalMs: number;
   /** Sent output of a session that is kept for its client to resume. */
   readonly maxReplayBytes: number;
+  /** Streams published at once. */
+  readonly maxStreams: number;
+  readonly maxSubscribersPerStream: number;
 }
 
 /** What holds where nothing else is asked for. */
@@ -33,6 +36,8 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   maxSessionMs: 24 * 60 * 60 * 1000,
   pingIntervalMs: 15_000,
   maxReplayBytes: 131_072,
+  maxStreams: 256,
+  maxSubscribersPerStream: 1000,
 };
 
 /** The part of the limits that clients are told. */

@@ -9,6 +9,8 @@ export interface MetricSources {
   /** Sessions by mode and by `attached` or `waiting`. */
   readonly sessions: () => Iterable<{ readonly mode: string; readonly isAttached: boolean }>;
   readonly connections: () => number;
+  readonly streams: () => number;
+  readonly subscribers: () => number;
   readonly queuedFrames: () => number;
   readonly capacity: () => number;
   readonly isReady: () => boolean;
@@ -65,6 +67,8 @@ export class GatewayMetrics {
       },
     });
     gauge(registers, 'tessera_connections', 'WebSocket connections', sources.connections);
+    gauge(registers, 'tessera_streams', 'Streams that are published', sources.streams);
+    gauge(registers, 'tessera_subscribers', 'Sessions that get a published stream', sources.subscribers);
     gauge(registers, 'tessera_queued_frames', 'Frames of input that wait for a run', sources.queuedFrames);
     gauge(registers, 'tessera_capacity', 'Full-duplex sessions that the engine carries', sources.capacity);
     gauge(registers, 'tessera_ready', '1 while sessions can be opened', () => Number(sources.isReady()));

@@ -52,6 +52,11 @@ export class OutputQueue {
     return this.#nextFrameIndex;
   }
 
+  /** The first frame to come is this one and not 0. To be called before anything is sent. */
+  startAt(firstFrameIndex: number): void {
+    this.#nextFrameIndex = firstFrameIndex;
+  }
+
   /** Frames sent as gaps. */
   get gapFrames(): number {
     return this.#gapFrames;

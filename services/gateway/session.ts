@@ -1,53 +1,35 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import type { BitrateRange, ClientMessage, Mode, OpenMessage } from '../../protocol/clientMessages.js';
+import { randomUUID } from 'node:crypto';
+import type { BitrateRange, ClientMessage, OpenMessage, SessionMode } from '../../protocol/clientMessages.js';
 import { TesseraError } from '../../protocol/errors.js';
 import type { ClientFrame } from '../../protocol/frames.js';
 import { bitsPerSecond, isPcmFormat, resolveBitrate, type QuantizerRange } from '../../protocol/options.js';
 import type { ModelSummary, ServerMessageOf, SessionTotals } from '../../protocol/serverMessages.js';
-import type { RawPcmFormat } from '../../codec/audio/index.js';
-import type { Engine, EngineResult, EngineSession, EngineSessionOptions } from '../engine/index.js';
+import type { EngineResult, EngineSession } from '../engine/index.js';
 import type { Logger } from '../log.js';
 import { FileInput } from './fileInput.js';
-import { sessionLimits, type GatewayLimits } from './limits.js';
-import type { GatewayMetrics } from './metrics.js';
-import { OutputQueue, type OutputSink } from './outputQueue.js';
+import { sessionLimits } from './limits.js';
+import { OutputQueue } from './outputQueue.js';
 import { PcmPacketizer, TokenPacketizer, type Packetizer, type SoundRange } from './packetizer.js';
 import { PcmInput } from './pcmInput.js';
+import {
+  engineFormats,
+  isSameSession,
+  newToken,
+  rawInput,
+  type Acknowledgement,
+  type SessionClient,
+  type SessionContext,
+} from './sessionContext.js';
 import type { SessionInput } from './sessionInput.js';
 import { SoundTimeline } from './soundTimeline.js';
+import type { PublishedStream } from './streamHub.js';
+import { StreamInput } from './streamInput.js';
 import { TokenInput } from './tokenInput.js';
-
-/** What a session tells the connection that it is attached to. */
-export interface SessionClient extends OutputSink {
-  /** True when the socket should pause, false when it may go on. */
-  readonly onPause: (paused: boolean) => void;
-  /** The session cannot go on. */
-  readonly onError: (error: TesseraError) => void;
-  /** The answer to a flush is about to be sent. */
-  readonly onFlushed: () => void;
-}
-
-/** What all sessions of a gateway share. */
-export interface SessionContext {
-  readonly engine: Engine;
-  readonly limits: GatewayLimits;
-  readonly metrics: GatewayMetrics;
-  readonly log: Logger;
-}
-
-/** What the last `ack` said, and when it came. */
-export interface Acknowledgement {
-  readonly nextFrameIndex: number;
-  readonly bufferMs: number;
-  readonly arrivalMs: number | undefined;
-  /** Of this machine's monotonic clock. */
-  readonly receivedMs: number;
-}
 
 /** One session: input, codec and output. It outlives its connection for as long as it may be resumed. */
 export class Session {
   readonly id = randomUUID();
-  readonly mode: Mode;
+  readonly mode: SessionMode;
   readonly #open: OpenMessage;
   readonly #context: SessionContext;
   readonly #model: ModelSummary;
@@ -56,6 +38,11 @@ export class Session {
   readonly #packetizer: Packetizer;
   #engine: EngineSession | undefined;
   #input: SessionInput | undefined;
+  /** What it publishes. */
+  #stream: PublishedStream | undefined;
+  /** What it is subscribed to, and whether the publisher has ended. */
+  #subscribed: StreamInput | undefined;
+  #isStreamEnded = false;
   #client: SessionClient | undefined;
   #resumeToken = newToken();
   #range: QuantizerRange;
@@ -86,19 +73,18 @@ export class Session {
   }
 
   /**
-   * Opens a session of the engine for a client's `open`, which must have passed `checkOpenOptions`.
-   * @throws TesseraError `bad_options`, `unsupported_audio`, or `internal` where the engine is not ready.
+   * Opens a session, and one of the engine where the codec has to work, for a client's `open`, which must have passed
+   * `checkOpenOptions`.
+   * @throws TesseraError `bad_options`, `unsupported_audio`, `stream_taken`, `no_such_stream`, `at_capacity`, or
+   * `internal` where the engine is not ready.
    */
   static async create(open: OpenMessage, context: SessionContext): Promise<Session> {
     const session = new Session(open, context);
-    const engine = await context.engine.openSession({
-      mode: open.mode,
-      quantizers: session.#quantizers,
-      ...session.#formats(),
-      onResult: (result) => session.#onResult(result),
-    });
-    session.#engine = engine;
     try {
+      // The name is taken first: two who want it must not both get an engine's session.
+      if (open.publish) session.#stream = context.hub.publish(open.publish.stream);
+      const engine = await session.#openEngine();
+      session.#engine = engine;
       session.#input = session.#createInput(engine);
     } catch (error) {
       session.end();
@@ -133,8 +119,9 @@ export class Session {
     const frames = this.#output.nextFrameIndex;
     return {
       inputBytes: this.#input?.inputBytes ?? 0,
-      samples:
-        this.mode === 'decode' ? Math.max(0, frames * hop - decoderDelaySamples) : this.#sound.endSampleIndex,
+      samples: this.#isTokenInput
+        ? Math.max(0, frames * hop - decoderDelaySamples)
+        : this.#sound.endSampleIndex,
       frames,
       gapFrames: this.#output.gapFrames,
       outputBytes: this.#output.outputBytes,
@@ -175,6 +162,7 @@ export class Session {
     this.#output.message(() => ({ ...this.#opened(), resumed }));
     this.#output.resend(nextFrameIndex);
     this.#log.info({ ...resumed }, 'session resumed');
+    if (this.#isStreamEnded) client.onStreamEnd();
   }
 
   /** The connection is gone; the session waits for another. */
@@ -229,6 +217,7 @@ export class Session {
     this.#input?.close();
     this.#engine?.close();
     this.#client = undefined;
+    this.#stream?.end();
     this.#log.info({ totals: this.totals }, 'session ended');
   }
 
@@ -238,34 +227,66 @@ export class Session {
     if (this.#input?.isPaused) client.onPause(true);
   }
 
-  #createInput(engine: EngineSession): SessionInput {
-    const { limits } = this.#context;
+  /** Whether tokens go in, and not audio. */
+  get #isTokenInput(): boolean {
+    return this.mode === 'decode' || this.mode === 'subscribe';
+  }
+
+  /** Of the output: late subscribers begin in the middle of a stream. */
+  get #firstFrameIndex(): number {
+    return this.#subscribed?.firstFrameIndex ?? 0;
+  }
+
+  /** A subscriber to tokens needs no engine: they are encoded already. */
+  async #openEngine(): Promise<EngineSession | undefined> {
+    const { mode } = this;
+    if (mode === 'subscribe' && this.#open.output.format === 'tokens') return undefined;
+    return this.#context.engine.openSession({
+      mode: mode === 'subscribe' ? 'decode' : mode,
+      quantizers: this.#quantizers,
+      ...engineFormats(this.#open, this.#model),
+      onResult: (result) => this.#onResult(result),
+    });
+  }
+
+  #createInput(engine: EngineSession | undefined): SessionInput {
+    const { limits, hub } = this.#context;
+    const { input, stream } = this.#open;
     const host = {
       onPause: (paused: boolean) => this.#client?.onPause(paused),
       onError: (error: unknown) => this.#fail(TesseraError.from(error)),
     };
+    if (stream !== undefined) {
+      const joined = new StreamInput({
+        ...host,
+        hub,
+        stream,
+        engine,
+        limits,
+        quantizers: () => this.#quantizers,
+        onResult: (result) => this.#onResult(result),
+        onStretchEnd: () => this.drain(() => undefined),
+        onEnd: () => this.#onStreamEnd(),
+      });
+      this.#subscribed = joined;
+      this.#output.startAt(joined.firstFrameIndex);
+      return joined;
+    }
+    if (engine === undefined || input === undefined) {
+      throw new TesseraError('internal', `Mode ${this.mode} was opened without input or engine`);
+    }
     if (this.mode === 'decode') return new TokenInput(engine, this.#model, limits, host);
-    const format = this.#rawInput();
+    const format = rawInput(this.#open, this.#model);
     if (format) return new PcmInput(format, engine, limits, host);
-    const fileFormat = this.#open.input.format === 'wav' ? 'wav' : 'container';
+    const fileFormat = input.format === 'wav' ? 'wav' : 'container';
     return new FileInput(fileFormat, engine, this.#model, limits, host);
-  }
-
-  /** What the engine takes and gives where that is raw PCM. */
-  #formats(): Pick<EngineSessionOptions, 'input' | 'output'> {
-    const input = this.#rawInput();
-    const { format } = this.#open.output;
-    return { ...(input && { input }), ...(isPcmFormat(format) && { output: format }) };
-  }
-
-  #rawInput(): RawPcmFormat | undefined {
-    const { format, sampleRate = this.#model.sampleRate, channels = 1 } = this.#open.input;
-    return isPcmFormat(format) ? { format, sampleRate, channels } : undefined;
   }
 
   /** What of the frames that come out now is sound. */
   #soundRange(): SoundRange {
-    if (this.mode === 'decode') return { firstSampleIndex: 0, endSampleIndex: Infinity };
+    if (this.#isTokenInput) {
+      return { firstSampleIndex: this.#firstFrameIndex * this.#model.hop, endSampleIndex: Infinity };
+    }
     return this.#sound.comingOut;
   }
 
@@ -278,7 +299,8 @@ export class Session {
     }
     const range = resolveBitrate(bitrate, this.#model);
     this.#nextRanges.push(range);
-    this.#engine?.setQuantizers(range.maxQuantizers);
+    if (this.#subscribed) this.#onQuantizers(this.#subscribed.nextFrameIndex);
+    else this.#engine?.setQuantizers(range.maxQuantizers);
   }
 
   #onResult(result: EngineResult): void {
@@ -287,11 +309,14 @@ export class Session {
       case 'tokens':
         this.#context.metrics.outputFrames.inc({ mode: this.mode }, result.block.frameCount);
         for (const packet of this.#packetizer.add(result)) this.#output.packet(packet);
+        this.#stream?.add(result.block);
         return;
-      case 'pcm':
+      case 'pcm': {
         this.#context.metrics.outputFrames.inc({ mode: this.mode }, result.frameCount);
-        for (const packet of this.#packetizer.add(result)) this.#output.packet(packet);
+        const placed = { ...result, firstFrameIndex: this.#firstFrameIndex + result.firstFrameIndex };
+        for (const packet of this.#packetizer.add(placed)) this.#output.packet(packet);
         return;
+      }
       case 'heard':
         this.#context.metrics.inputSamples.inc({ mode: this.mode }, result.sampleCount);
         if (result.sampleCount > 0) this.#sound.addSamples(result.sampleCount);
@@ -321,12 +346,18 @@ export class Session {
   #onFlushed(): void {
     this.#cutPacket();
     this.#sound.finishStretch();
+    this.#stream?.endStretch();
     const asked = this.#flushes.shift();
     if (typeof asked === 'function') {
       asked();
     } else if (asked !== undefined && asked === this.#client) {
       this.#output.message(() => ({ type: 'flushed', totals: this.totals }), { onSent: asked.onFlushed });
     }
+  }
+
+  #onStreamEnd(): void {
+    this.#isStreamEnded = true;
+    this.#client?.onStreamEnd();
   }
 
   #cutPacket(): void {
@@ -357,24 +388,8 @@ export class Session {
       provider: this.#context.engine.model.provider,
       bitrate: this.#bitrate(),
       framesPerPacket: this.#open.output.framesPerPacket ?? 1,
+      ...(this.#subscribed ? { firstFrameIndex: this.#firstFrameIndex } : {}),
       limits: sessionLimits(this.#context.limits),
     };
   }
-}
-
-function newToken(): string {
-  return randomBytes(24).toString('base64url');
-}
-
-function isSameSession(one: OpenMessage, other: OpenMessage): boolean {
-  const keyOf = ({ mode, input, output }: OpenMessage): string =>
-    JSON.stringify([
-      mode,
-      input.format,
-      input.sampleRate,
-      input.channels ?? 1,
-      output.format,
-      output.framesPerPacket ?? 1,
-    ]);
-  return keyOf(one) === keyOf(other);
 }

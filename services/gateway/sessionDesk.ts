@@ -4,7 +4,8 @@ import type { ModelSummary } from '../../protocol/serverMessages.js';
 import type { Logger } from '../log.js';
 import type { GatewayLimits } from './limits.js';
 import type { GatewayMetrics } from './metrics.js';
-import { Session, type SessionClient, type SessionContext } from './session.js';
+import { Session } from './session.js';
+import type { SessionClient, SessionContext } from './sessionContext.js';
 
 interface Entry {
   readonly session: Session;

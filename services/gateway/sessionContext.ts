@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto';
+import type { RawPcmFormat } from '../../codec/audio/index.js';
+import type { OpenMessage } from '../../protocol/clientMessages.js';
+import type { TesseraError } from '../../protocol/errors.js';
+import { isPcmFormat } from '../../protocol/options.js';
+import type { ModelSummary } from '../../protocol/serverMessages.js';
+import type { Engine, EngineSessionOptions } from '../engine/index.js';
+import type { Logger } from '../log.js';
+import type { GatewayLimits } from './limits.js';
+import type { GatewayMetrics } from './metrics.js';
+import type { OutputSink } from './outputQueue.js';
+import type { StreamHub } from './streamHub.js';
+
+/** What a session tells the connection that it is attached to. */
+export interface SessionClient extends OutputSink {
+  /** True when the socket should pause, false when it may go on. */
+  readonly onPause: (paused: boolean) => void;
+  /** The session cannot go on. */
+  readonly onError: (error: TesseraError) => void;
+  /** The answer to a flush is about to be sent. */
+  readonly onFlushed: () => void;
+  /** The stream that it is subscribed to has ended. */
+  readonly onStreamEnd: () => void;
+}
+
+/** What all sessions of a gateway share. */
+export interface SessionContext {
+  readonly engine: Engine;
+  readonly hub: StreamHub;
+  readonly limits: GatewayLimits;
+  readonly metrics: GatewayMetrics;
+  readonly log: Logger;
+}
+
+/** What the last `ack` said, and when it came. */
+export interface Acknowledgement {
+  readonly nextFrameIndex: number;
+  readonly bufferMs: number;
+  readonly arrivalMs: number | undefined;
+  /** Of this machine's monotonic clock. */
+  readonly receivedMs: number;
+}
+
+/** What a session of the engine takes and gives where that is raw PCM. */
+export function engineFormats(
+  open: OpenMessage,
+  model: ModelSummary,
+): Pick<EngineSessionOptions, 'input' | 'output'> {
+  const input = rawInput(open, model);
+  const { format } = open.output;
+  return { ...(input && { input }), ...(isPcmFormat(format) && { output: format }) };
+}
+
+/** The raw PCM that a client sends; undefined where it sends a file, tokens or nothing. */
+export function rawInput({ input }: OpenMessage, model: ModelSummary): RawPcmFormat | undefined {
+  if (input === undefined || !isPcmFormat(input.format)) return undefined;
+  const { format, sampleRate = model.sampleRate, channels = 1 } = input;
+  return { format, sampleRate, channels };
+}
+
+/** A secret that names a session to whoever resumes it. */
+export function newToken(): string {
+  return randomBytes(24).toString('base64url');
+}
+
+/** Whether two clients ask for the same, but for the bitrate, which may change. */
+export function isSameSession(one: OpenMessage, other: OpenMessage): boolean {
+  const keyOf = ({ mode, input, output, publish, stream }: OpenMessage): string =>
+    JSON.stringify([
+      mode,
+      input?.format,
+      input?.sampleRate,
+      input?.channels ?? 1,
+      output.format,
+      output.framesPerPacket ?? 1,
+      publish?.stream,
+      stream,
+    ]);
+  return keyOf(one) === keyOf(other);
+}

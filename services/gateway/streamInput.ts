@@ -1,0 +1,95 @@
+import { TesseraError } from '../../protocol/errors.js';
+import { takeQuantizers, type TokenBlock } from '../../protocol/tokens.js';
+import type { EngineResult, EngineSession } from '../engine/index.js';
+import { InputPump } from './inputPump.js';
+import type { GatewayLimits } from './limits.js';
+import type { SessionInput, SessionInputHost } from './sessionInput.js';
+import type { StreamHub, Subscription } from './streamHub.js';
+
+/** What a {@link StreamInput} works with. */
+export interface StreamInputOptions extends SessionInputHost {
+  readonly hub: StreamHub;
+  readonly stream: string;
+  /** A decoding session, where the output is PCM. */
+  readonly engine: EngineSession | undefined;
+  readonly limits: GatewayLimits;
+  /** Codebooks in force. */
+  readonly quantizers: () => number;
+  /** Takes tokens and `flushed`; PCM comes from the engine. It must not throw. */
+  readonly onResult: (result: EngineResult) => void;
+  /** The publisher has ended a stretch of sound. */
+  readonly onStretchEnd: () => void;
+  /** The publisher has ended. */
+  readonly onEnd: () => void;
+}
+
+/** Input of mode `subscribe`: the frames that another session publishes, cut to the codebooks in force. */
+export class StreamInput implements SessionInput {
+  readonly inputBytes = 0;
+  readonly nextByteOffset = 0;
+  readonly isPaused = false;
+  /** Of the publisher's stream. */
+  readonly firstFrameIndex: number;
+  readonly #options: StreamInputOptions;
+  readonly #subscription: Subscription;
+  /** Frames that wait for the decoder. */
+  readonly #pump: InputPump<TokenBlock | 'flush'>;
+
+  /** @throws TesseraError `no_such_stream`, `at_capacity` */
+  constructor(options: StreamInputOptions) {
+    this.#options = options;
+    this.#pump = new InputPump({
+      maxBytes: options.limits.maxInputBufferBytes,
+      handle: (item) => this.#decode(item),
+      // A publisher is not slowed by those who listen.
+      onPause: () => undefined,
+      onError: options.onError,
+    });
+    this.#subscription = options.hub.subscribe(options.stream, {
+      onBlock: (block) => this.#onBlock(block),
+      onStretchEnd: options.onStretchEnd,
+      onEnd: options.onEnd,
+    });
+    this.firstFrameIndex = this.#subscription.nextFrameIndex;
+  }
+
+  /** Index of the next frame that comes. */
+  get nextFrameIndex(): number {
+    return this.#subscription.nextFrameIndex;
+  }
+
+  add(): void {
+    throw new TesseraError('bad_frame', 'Mode subscribe takes no binary frames');
+  }
+
+  flush(): void {
+    if (this.#options.engine) this.#pump.add('flush', 0);
+    else this.#options.onResult({ kind: 'flushed', frames: this.nextFrameIndex });
+  }
+
+  close(): void {
+    this.#subscription.close();
+    this.#pump.close();
+  }
+
+  #onBlock(published: TokenBlock): void {
+    const block = takeQuantizers(published, this.#options.quantizers());
+    if (this.#options.engine === undefined) {
+      this.#options.onResult({ kind: 'tokens', block });
+      return;
+    }
+    try {
+      this.#pump.add(block, block.codes.byteLength);
+    } catch (error) {
+      this.close();
+      this.#options.onError(error);
+    }
+  }
+
+  async #decode(item: TokenBlock | 'flush'): Promise<void> {
+    const { engine } = this.#options;
+    if (item === 'flush') engine?.flush();
+    // The decoder's first frame is the first that came.
+    else await engine?.pushTokens({ ...item, firstFrameIndex: item.firstFrameIndex - this.firstFrameIndex });
+  }
+}
