@@ -64,7 +64,7 @@ function runProbe(provider: Provider, graphPath: string, frameSamples: number): 
 }
 
 /** Where onnxruntime-node keeps its native libraries. */
-function runtimeBinaries(): string {
+export function runtimeBinaries(): string {
   const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
   return join(dirname(entry), '..', 'bin', 'napi-v6', process.platform, process.arch);
 }

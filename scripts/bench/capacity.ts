@@ -1,7 +1,5 @@
 import { percentile } from './machine.js';
 
-/** A frame that comes back later than this is late: five frames of time, as a call can bear. */
-export const LATE_MS = 100;
 /** So many of the frames must be in time. */
 export const IN_TIME_SHARE = 0.99;
 /** A search ends when it knows the greatest number of sessions to a part of so many. */
@@ -20,9 +18,14 @@ export interface Trial {
   readonly lateShare: number;
 }
 
-/** Sums up a trial: the latencies of the frames that came, and how many had been sent. */
-export function summarizeTrial(sessions: number, frames: number, latenciesMs: readonly number[]): Trial {
-  const inTime = latenciesMs.filter((latency) => latency <= LATE_MS).length;
+/** Sums up a trial: the latencies of the frames that came, how many had been sent, and after how long one is late. */
+export function summarizeTrial(
+  sessions: number,
+  frames: number,
+  latenciesMs: readonly number[],
+  lateMs: number,
+): Trial {
+  const inTime = latenciesMs.filter((latency) => latency <= lateMs).length;
   return {
     sessions,
     frames,

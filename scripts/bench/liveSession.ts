@@ -7,6 +7,8 @@ import {
   encodePcm,
   parseServerMessage,
   SUBPROTOCOL,
+  TesseraError,
+  type ErrorCode,
   type ModelSummary,
 } from '../../protocol/index.js';
 
@@ -47,7 +49,10 @@ export class LiveSession {
     });
   }
 
-  /** Opens a session for speech at the model's rate, in Hz, which is sent again and again. */
+  /**
+   * Opens a session for speech at the model's rate, in Hz, which is sent again and again.
+   * @throws TesseraError what the server answers.
+   */
   static async open(
     url: string,
     mode: 'encode' | 'resynth',
@@ -61,19 +66,20 @@ export class LiveSession {
     socket.send(encodeMessage({ type: 'open', version: 1, mode, input, output: { format } }));
     const [data] = (await once(socket, 'message')) as [Buffer];
     const opened = parseServerMessage(data.toString());
+    if (opened.type === 'error') throw new TesseraError(opened.code as ErrorCode, opened.message);
     if (opened.type !== 'opened') throw new Error(`The server answered ${data.toString()}`);
     return new LiveSession(socket, encodePcm(speech, 'pcm_s16le'), opened.model);
   }
 
-  /** Sends for so long. Pieces are due by the clock and not by the last one, so delays do not add up. */
-  async stream(durationMs: number): Promise<void> {
+  /** Sends for so long, at `speed` times real time. Pieces are due by the clock and not by the last one, so delays do not add up. */
+  async stream(durationMs: number, speed = 1): Promise<void> {
     const { frameRate, hop, codebookSize } = this.#model;
     const pieceBytes = 2 * hop;
     const pieces = Math.floor(this.#speech.length / pieceBytes);
     const startMs = performance.now();
     const startPiece = this.sentMs.length;
     for (let piece = startPiece; !this.#isEnded; piece += 1) {
-      const dueMs = startMs + ((piece - startPiece) * 1000) / frameRate;
+      const dueMs = startMs + ((piece - startPiece) * 1000) / (speed * frameRate);
       if (dueMs >= startMs + durationMs) return;
       const waitMs = dueMs - performance.now();
       if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));

@@ -1,5 +1,6 @@
 /** One client process of `bench:load`: opens its share of the sessions, streams, and reports. */
 import { fileURLToPath } from 'node:url';
+import { TesseraError } from '../../protocol/index.js';
 import { loadManifest, readAudio } from '../../codec/index.js';
 import { LiveSession } from './liveSession.js';
 
@@ -9,21 +10,26 @@ export interface LoadRequest {
   /** Name or folder of the model that is served. */
   readonly model: string;
   readonly sessions: number;
+  /** How many of them send ten times faster than real time. */
+  readonly bursting: number;
   readonly warmUpMs: number;
   readonly durationMs: number;
 }
 
 /** What it answers. */
 export interface LoadReport {
-  /** Frames sent after the warm-up. */
+  /** Frames sent after the warm-up, by sessions that send in real time. */
   readonly frames: number;
   /** Of those that came. */
   readonly latenciesMs: readonly number[];
+  /** Sessions that were told `at_capacity`. */
+  readonly refused: number;
 }
 
 const SPEECH = fileURLToPath(new URL('../../../test/fixtures/speech-en-1.wav', import.meta.url));
 /** What is not there so long after the last frame is lost. */
 const DRAIN_MS = 2000;
+const BURST_SPEED = 10;
 
 async function run(request: LoadRequest): Promise<LoadReport> {
   const { sampleRate, hop } = await loadManifest(request.model);
@@ -31,29 +37,37 @@ async function run(request: LoadRequest): Promise<LoadReport> {
   const frameMs = (1000 * hop) / sampleRate;
   const { url, warmUpMs, durationMs } = request;
   const sessions: LiveSession[] = [];
+  let refused = 0;
   for (let count = request.sessions; count > 0; count -= 1) {
-    sessions.push(await LiveSession.open(url, 'resynth', speech, sampleRate));
+    try {
+      sessions.push(await LiveSession.open(url, 'resynth', speech, sampleRate));
+    } catch (error) {
+      if (!(error instanceof TesseraError) || error.code !== 'at_capacity') throw error;
+      refused += 1;
+    }
   }
   const streams = sessions.map(async (session, index) => {
     // Spread evenly over a frame's time.
     await new Promise((resolve) => setTimeout(resolve, (frameMs * index) / sessions.length));
-    await session.stream(warmUpMs + durationMs);
+    await session.stream(warmUpMs + durationMs, index < request.bursting ? BURST_SPEED : 1);
   });
   await Promise.all(streams);
   const drainEndMs = performance.now() + DRAIN_MS;
+  const counted = sessions.slice(request.bursting);
   const isComplete = (session: LiveSession): boolean => session.latenciesMs.length === session.sentMs.length;
-  while (!sessions.every(isComplete) && performance.now() < drainEndMs) {
+  while (!counted.every(isComplete) && performance.now() < drainEndMs) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  const reports = sessions.map((session) => countedFrames(session, warmUpMs));
+  const reports = counted.map((session) => countedFrames(session, warmUpMs));
   await Promise.all(sessions.map((session) => session.abandon()));
   return {
     frames: reports.reduce((total, { frames }) => total + frames, 0),
     latenciesMs: reports.flatMap(({ latenciesMs }) => latenciesMs),
+    refused,
   };
 }
 
-function countedFrames({ sentMs, receivedMs }: LiveSession, warmUpMs: number): LoadReport {
+function countedFrames({ sentMs, receivedMs }: LiveSession, warmUpMs: number): Omit<LoadReport, 'refused'> {
   const fromMs = (sentMs[0] ?? 0) + warmUpMs;
   const latenciesMs: number[] = [];
   let frames = 0;

@@ -1,0 +1,113 @@
+import { IN_TIME_SHARE, trialTable, type Capacity, type Trial } from './capacity.js';
+import { drawCharts, type ChartLine } from './lineChart.js';
+import type { LoadTrial } from './loadTrials.js';
+
+const CHART_LATENCY_MS = 200;
+const KIBIBYTE = 1024;
+
+/** What `bench:load` measured. */
+export interface LoadFigures {
+  readonly naive: Capacity;
+  readonly batched: Capacity;
+  /** Of the server without sessions. */
+  readonly emptyBytes: number;
+  /** Half of the sessions that are carried. */
+  readonly half: LoadTrial;
+  /** The same with a fifth of them bursting: the figures are those of the others. */
+  readonly fairness: LoadTrial;
+  /** Twice the sessions that are carried, against admission. */
+  readonly overload: LoadTrial;
+}
+
+/** What a report says besides the figures. */
+export interface LoadReportNotes {
+  readonly heading: readonly string[];
+  /** Name of the charts' file. */
+  readonly chart: string;
+  readonly lateMs: number;
+  readonly seconds: number;
+}
+
+/** The report as Markdown, tables first. */
+export function writeLoadReport(figures: LoadFigures, notes: LoadReportNotes): string {
+  const { naive, batched, half, fairness, overload } = figures;
+  const admitted = overload.sessions - overload.refused;
+  const moved = (100 * (fairness.p99Ms - half.p99Ms)) / half.p99Ms;
+  const [halfBytes, endBytes] = half.residentBytes;
+  const perSession = (halfBytes - figures.emptyBytes) / half.sessions / KIBIBYTE;
+  const growth = (100 * (endBytes - halfBytes)) / halfBytes;
+  return `# Load: the whole service over real sockets
+
+${notes.heading.map((line) => `- ${line}`).join('\n')}
+
+Sessions are full duplex: speech goes in, 20 ms of it each 20 ms, and comes back through the tokens. A number of
+sessions is served when ${100 * IN_TIME_SHARE}% of the frames come back within ${notes.lateMs} ms and none is lost. Latencies come on top of the
+algorithmic delay. Each trial counts ${notes.seconds} s after a second of warm-up.
+
+| | sessions served |
+|---|---|
+| naive: one session, one frame a run | ${naive.sessions} |
+| Tessera | ${batched.sessions} |
+| ratio | ${(batched.sessions / naive.sessions).toFixed(1)} |
+
+| at half load: ${half.sessions} sessions | |
+|---|---|
+| latency, median | ${half.medianMs.toFixed(1)} ms |
+| latency, 99% | ${half.p99Ms.toFixed(1)} ms |
+| 99% of the others while 20% of the sessions send at 10 times real time | ${fairness.p99Ms.toFixed(1)} ms (${signed(moved)}%), ${fairness.lost} frames lost |
+| resident memory of the server, a session | ${perSession.toFixed(0)} KiB |
+| its growth over the trial's second half | ${signed(growth)}% |
+
+| overload: ${overload.sessions} clients, twice what is carried | |
+|---|---|
+| let in | ${admitted} |
+| told \`at_capacity\` | ${overload.refused} |
+| latency of those let in, median and 99% | ${overload.medianMs.toFixed(1)} and ${overload.p99Ms.toFixed(1)} ms |
+| their frames lost, late or lost | ${overload.lost}, ${(100 * overload.lateShare).toFixed(2)}% |
+
+![Frames late and latency against sessions](${notes.chart})
+
+## Tessera
+
+${trialTable(batched.trials)}
+
+## Naive
+
+${trialTable(naive.trials)}
+`;
+}
+
+/** Charts of the searches: frames late, and latency, against sessions. */
+export function drawLoad({ naive, batched }: LoadFigures, lateMs: number): string {
+  const lines = (valueOf: (trial: Trial) => number, suffix = ''): ChartLine[] =>
+    [
+      { name: 'naive', trials: naive.trials },
+      { name: 'Tessera', trials: batched.trials },
+    ].map(({ name, trials }) => ({
+      name: name + suffix,
+      points: trials.map((trial) => ({ x: trial.sessions, y: valueOf(trial) })),
+    }));
+  const p99 = lines(({ p99Ms }) => p99Ms, ', 99%');
+  const median = lines(({ medianMs }) => medianMs, ', median');
+  const xLabel = 'sessions, full duplex';
+  return drawCharts([
+    {
+      title: `Frames late (over ${lateMs} ms) or lost`,
+      xLabel,
+      yLabel: '% of frames',
+      yMax: 10,
+      lines: lines(({ lateShare }) => 100 * lateShare),
+    },
+    {
+      title: 'Latency of a frame, without the algorithmic delay',
+      xLabel,
+      yLabel: 'ms',
+      yMax: CHART_LATENCY_MS,
+      lines: p99.flatMap((line, at) => [line, median[at] ?? line]),
+    },
+  ]);
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? '' : '+'}${value.toFixed(1)}`;
+}
