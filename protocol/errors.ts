@@ -154,6 +154,22 @@ export const ERROR_CODES = {
     retryable: false,
     advice: 'A file could not be read or written: check its path and rights.',
   },
+  connection_failed: {
+    closeCode: null,
+    retryable: true,
+    advice:
+      'A client found no server at the address, or lost it and could not come back: check both, then connect again.',
+  },
+  microphone_unavailable: {
+    closeCode: null,
+    retryable: false,
+    advice: 'A page may not use a microphone, or there is none: have the user allow or connect one.',
+  },
+  unsupported_platform: {
+    closeCode: null,
+    retryable: false,
+    advice: 'A browser or runtime lacks what the sentence names: do as it says, or do without.',
+  },
   usage: {
     closeCode: null,
     retryable: false,

@@ -1,0 +1,41 @@
+import type { ConnectOptions } from './options.js';
+import { openMessage, webSocketClass } from './options.js';
+import { Session } from './session.js';
+
+const DEFAULT_INPUT_BUFFER_MS = 1000;
+
+/**
+ * Opens a session with the server at `url` (`wss://host/v1/stream`).
+ * @returns the session once the server has answered.
+ * @throws TesseraError `connection_failed` where there is no answer, else the server's refusal, such as `at_capacity`
+ * or `bad_options`; `unsupported_platform` without a WebSocket.
+ */
+export function connect(url: string | URL, options: ConnectOptions = {}): Promise<Session> {
+  const { reconnect = {}, maxInputBufferMs = DEFAULT_INPUT_BUFFER_MS, WebSocket, ...request } = options;
+  return Session.connect(
+    {
+      url: String(url),
+      open: openMessage(request),
+      WebSocket: webSocketClass(WebSocket),
+      reconnect: reconnect === false ? undefined : reconnect,
+    },
+    maxInputBufferMs,
+  );
+}
+
+export { TesseraError } from '../protocol/errors.js';
+export type { ErrorCode } from '../protocol/errors.js';
+export type { TokenBlock } from '../protocol/tokens.js';
+export type { BitrateRange } from '../protocol/clientMessages.js';
+export type { ModelSummary, SessionTotals } from '../protocol/serverMessages.js';
+export type { PlaybackStats } from './audio/playbackStats.js';
+export type { ReconnectOptions } from './backoff.js';
+export type { Unsubscribe } from './emitter.js';
+export type { WebSocketConstructor, WebSocketLike } from './link.js';
+export type { Microphone, MicrophoneOptions } from './microphone.js';
+export type { ConnectOptions, SessionRequest } from './options.js';
+export type { AudioContextLike, AudioNodeLike, MediaStreamLike } from './platform.js';
+export type { Player, PlayOptions } from './player.js';
+export type { Session } from './session.js';
+export type { AudioChunk, SessionEvents, SessionStats } from './sessionEvents.js';
+export type { ClientState } from './sessionState.js';

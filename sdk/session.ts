@@ -1,0 +1,394 @@
+import type { BitrateRange, OpenMessage } from '../protocol/clientMessages.js';
+import { TesseraError } from '../protocol/errors.js';
+import { decodeServerFrame, encodeFrame, type ClientFrame, type GapFrame } from '../protocol/frames.js';
+import { isPcmFormat } from '../protocol/options.js';
+import { decodePcm, encodePcm } from '../protocol/pcm.js';
+import type {
+  ModelSummary,
+  ServerMessage,
+  ServerMessageOf,
+  SessionTotals,
+} from '../protocol/serverMessages.js';
+import type { TokenBlock } from '../protocol/tokens.js';
+import { AudioInput, type ClientInput } from './audioInput.js';
+import { BoundedStream } from './boundedStream.js';
+import { Connector, type ConnectorOptions } from './connector.js';
+import { Deferred } from './deferred.js';
+import { Emitter, type Unsubscribe } from './emitter.js';
+import { startMicrophone, type Microphone, type MicrophoneOptions } from './microphone.js';
+import { OutputCursor } from './outputCursor.js';
+import type { MediaStreamLike } from './platform.js';
+import { startPlayer, type Player, type PlayOptions } from './player.js';
+import type { AudioChunk, SessionEvents, SessionStats } from './sessionEvents.js';
+import type { ClientState } from './sessionState.js';
+import { TokenInput } from './tokenInput.js';
+
+/** What an iterator holds for a reader that is slow, before the oldest goes. */
+const MAX_UNREAD_ITEMS = 1024;
+const ACK_INTERVAL_MS = 100;
+const STATS_INTERVAL_MS = 250;
+/** While input flows, a server from which nothing comes for so long is taken for lost. */
+const SILENCE_MS = 5000;
+
+/** A session with a Tessera server, over as many connections as it takes. Made by `connect`. */
+export class Session {
+  readonly #emitter = new Emitter<SessionEvents>();
+  readonly #readers = { tokens: new Set(), audio: new Set(), stats: new Set(), state: new Set() };
+  readonly #open: OpenMessage;
+  readonly #connector: Connector;
+  readonly #maxInputBufferMs: number;
+  #opened: ServerMessageOf<'opened'> | undefined;
+  #bitrate: ServerMessageOf<'opened'>['bitrate'] | undefined;
+  #input: ClientInput | undefined;
+  #cursor: OutputCursor | undefined;
+  #flush: Deferred<SessionTotals> | undefined;
+  #totals: SessionTotals | undefined;
+  #error: TesseraError | undefined;
+  #lastAckMs = 0;
+  #gapFrames = 0;
+  #player: Player | undefined;
+  readonly #microphones = new Set<Microphone>();
+  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #whenOpen = new Deferred<Session>();
+  readonly #whenClosed = new Deferred<undefined>();
+
+  private constructor(options: ConnectorOptions, maxInputBufferMs: number) {
+    this.#open = options.open;
+    this.#maxInputBufferMs = maxInputBufferMs;
+    this.#connector = new Connector(options, {
+      nextFrameIndex: () => this.#cursor?.nextOfServer ?? 0,
+      onOpened: (opened) => this.#onOpened(opened),
+      onMessage: (message) => this.#onMessage(message),
+      onFrame: (bytes) => this.#onFrame(bytes),
+      onState: (state) => this.#tell('state', state),
+      onEnd: (error) => this.#onEnd(error),
+    });
+    this.#timer = setInterval(() => this.#onTick(), STATS_INTERVAL_MS);
+  }
+
+  /** Use `connect`. */
+  static connect(options: ConnectorOptions, maxInputBufferMs: number): Promise<Session> {
+    return new Session(options, maxInputBufferMs).#whenOpen.promise;
+  }
+
+  /** Where it stands. */
+  get state(): ClientState {
+    return this.#connector.state;
+  }
+
+  /** For logs and questions; another one where the server has lost the session and a new one took its place. */
+  get id(): string {
+    return this.#require(this.#opened).sessionId;
+  }
+
+  /** The server's model. */
+  get model(): ModelSummary {
+    return this.#require(this.#opened).model;
+  }
+
+  /** The range of quantizers, and how many of them are in force. */
+  get bitrate(): ServerMessageOf<'opened'>['bitrate'] {
+    return this.#require(this.#bitrate);
+  }
+
+  /** Figures of now. */
+  get stats(): SessionStats {
+    const { sent, received } = this.#connector.bytes;
+    return {
+      state: this.state,
+      nextFrameIndex: this.#cursor?.nextFrameIndex ?? 0,
+      gapFrames: this.#gapFrames,
+      bytesSent: sent,
+      bytesReceived: received,
+      bitsPerSecond: this.#bitrate?.bitsPerSecond ?? 0,
+      ...(this.#player ? { playback: this.#player.stats } : {}),
+    };
+  }
+
+  /** Calls `listener` for every event of that name. @returns what takes it back. */
+  on<Name extends keyof SessionEvents>(
+    name: Name,
+    listener: (event: SessionEvents[Name]) => void,
+  ): Unsubscribe {
+    return this.#emitter.on(name, listener);
+  }
+
+  /** Tokens as they come, to the end of the session; throws what ended it. A reader more than 1,024 packets behind loses the oldest. */
+  tokens(): AsyncIterableIterator<TokenBlock> {
+    return this.#read('tokens');
+  }
+
+  /** Samples as they come, likewise. */
+  audio(): AsyncIterableIterator<AudioChunk> {
+    return this.#read('audio');
+  }
+
+  /** {@link stats}, four times a second. */
+  statsStream(): AsyncIterableIterator<SessionStats> {
+    return this.#read('stats');
+  }
+
+  /** States as they are entered, beginning with the next. */
+  states(): AsyncIterableIterator<ClientState> {
+    return this.#read('state');
+  }
+
+  /**
+   * Sends the next samples, in [-1, 1], channels interleaved, at the rate that was asked for. Without a connection the
+   * newest are kept.
+   * @throws TesseraError `bad_state` after the end or where raw audio is not what this session sends.
+   */
+  send(pcm: Float32Array): void {
+    const { format } = this.#open.input;
+    if (!isPcmFormat(format))
+      throw new TesseraError('bad_state', `This session sends ${format}, not samples`);
+    this.sendBytes(encodePcm(pcm, format));
+  }
+
+  /**
+   * Sends the next bytes of the input in its format, such as those of a file. They must not change any more.
+   * @throws TesseraError `bad_state` after the end, or where tokens are what this session sends.
+   */
+  sendBytes(bytes: Uint8Array): void {
+    this.#requireLive();
+    if (!(this.#input instanceof AudioInput))
+      throw new TesseraError('bad_state', 'This session sends tokens');
+    this.#sendFrames(this.#input.add(bytes));
+  }
+
+  /**
+   * Sends the next tokens, in the order of their frames (mode `decode`); frames that were left out become a gap.
+   * @throws TesseraError `bad_state` after the end or in another mode, `bad_tokens` for frames that were passed.
+   */
+  sendTokens(block: TokenBlock): void {
+    this.#requireLive();
+    if (!(this.#input instanceof TokenInput)) throw new TesseraError('bad_state', 'This session sends audio');
+    this.#sendFrames(this.#input.add(block, this.state === 'open'));
+  }
+
+  /**
+   * Sends a microphone until it is stopped or the session ends. Asks for one where no stream is given.
+   * @throws TesseraError `microphone_unavailable` (refused, or there is none), `unsupported_platform` outside of browsers,
+   * `bad_state` where raw audio is not what this session sends.
+   */
+  async sendMicrophone(stream?: MediaStreamLike, options: MicrophoneOptions = {}): Promise<Microphone> {
+    this.#requireLive();
+    const { format, sampleRate = 0, channels = 1 } = this.#open.input;
+    if (!isPcmFormat(format) || channels !== 1) {
+      throw new TesseraError('bad_state', 'A microphone needs a session with raw mono audio as input');
+    }
+    const { hop, sampleRate: modelRate } = this.model;
+    const microphone = await startMicrophone(stream, options, {
+      sampleRate,
+      pieceSamples: Math.round((hop * sampleRate) / modelRate),
+      onSamples: (samples) => {
+        if (this.#isLive) this.send(samples);
+      },
+    });
+    this.#microphones.add(microphone);
+    return microphone;
+  }
+
+  /**
+   * Plays what comes, from now on, until it is stopped or the session ends.
+   * @throws TesseraError `unsupported_platform` outside of browsers, `bad_state` where it plays already or gets no sound.
+   */
+  async play(options: PlayOptions = {}): Promise<Player> {
+    this.#requireLive();
+    if (this.#player) throw new TesseraError('bad_state', 'This session is being played already');
+    if (this.#open.output.format === 'tokens') {
+      throw new TesseraError(
+        'bad_state',
+        'This session gets tokens, not sound: use mode "resynth" or "decode"',
+      );
+    }
+    const player = await startPlayer(options, this.model.sampleRate, {
+      onStop: () => (this.#player = undefined),
+    });
+    this.#player = player;
+    return player;
+  }
+
+  /** Asks for another range of bitrates, from the next frame on; the event `bitrate` tells when it holds. */
+  setBitrate(bitrate: BitrateRange): void {
+    this.#requireLive();
+    (this.#open as { bitrate?: BitrateRange }).bitrate = bitrate;
+    this.#connector.say({ type: 'bitrate', bitrate });
+  }
+
+  /**
+   * Has everything that was sent so far come out, and ends this stretch of sound (a file: the input).
+   * @returns the session's totals. A second call before that joins the first.
+   */
+  flush(): Promise<SessionTotals> {
+    this.#requireLive();
+    if (this.#flush === undefined) {
+      this.#flush = new Deferred();
+      this.#connector.say({ type: 'flush' });
+    }
+    return this.#flush.promise;
+  }
+
+  /** Ends the session; what was not flushed is given up. @returns its totals, where the server still told them. */
+  async close(): Promise<SessionTotals | undefined> {
+    this.#connector.close();
+    await this.#whenClosed.promise;
+    return this.#totals;
+  }
+
+  get #isLive(): boolean {
+    return this.state === 'open' || this.state === 'reconnecting';
+  }
+
+  #requireLive(): void {
+    if (!this.#isLive) throw this.#error ?? new TesseraError('bad_state', 'The session is over');
+  }
+
+  #require<T>(value: T | undefined): T {
+    if (value === undefined) throw new TesseraError('bad_state', 'The session was never open');
+    return value;
+  }
+
+  #read<Name extends 'tokens' | 'audio' | 'stats' | 'state'>(name: Name): BoundedStream<SessionEvents[Name]> {
+    const readers = this.#readers[name];
+    const stream: BoundedStream<SessionEvents[Name]> = new BoundedStream(MAX_UNREAD_ITEMS, () =>
+      readers.delete(stream),
+    );
+    if (this.state === 'closed') stream.end(this.#error);
+    else readers.add(stream);
+    return stream;
+  }
+
+  #tell<Name extends 'tokens' | 'audio' | 'stats' | 'state'>(name: Name, event: SessionEvents[Name]): void {
+    for (const reader of this.#readers[name]) reader.push(event);
+    this.#emitter.emit(name, event);
+  }
+
+  #onOpened(opened: ServerMessageOf<'opened'>): void {
+    const before = this.#opened;
+    const { model } = opened;
+    this.#opened = opened;
+    this.#bitrate = opened.bitrate;
+    if (before === undefined || this.#input === undefined || this.#cursor === undefined) {
+      this.#cursor = new OutputCursor(model);
+      this.#input = this.#createInput(opened);
+      this.#whenOpen.resolve(this);
+      return;
+    }
+    try {
+      if (model.digest !== before.model.digest) {
+        throw new TesseraError('model_mismatch', 'The server came back with another model: connect anew');
+      }
+      if (opened.resumed) {
+        this.#sendFrames(this.#input.resume(opened.resumed.inputByteOffset));
+      } else {
+        const { frames, frameBase } = this.#input.restart(this.#cursor.nextFrameIndex);
+        this.#onGap(this.#cursor.restart(model, frameBase));
+        this.#sendFrames(frames);
+      }
+    } catch (error) {
+      this.#connector.fail(TesseraError.from(error));
+      return;
+    }
+    this.#emitter.emit('bitrate', { ...opened.bitrate, fromFrameIndex: this.#cursor.nextFrameIndex });
+    if (this.#flush) this.#connector.say({ type: 'flush' });
+  }
+
+  #createInput({ model, limits }: ServerMessageOf<'opened'>): ClientInput {
+    if (this.#open.input.format !== 'tokens') {
+      return new AudioInput(this.#open.input, model, limits, this.#maxInputBufferMs);
+    }
+    const maxFrames = Math.ceil((this.#maxInputBufferMs * model.frameRate) / 1000);
+    return new TokenInput(maxFrames, (frame) => encodeFrame(frame, model).length);
+  }
+
+  #sendFrames(frames: readonly ClientFrame[]): void {
+    for (const frame of frames) this.#connector.send(encodeFrame(frame, this.model));
+  }
+
+  #onMessage(message: ServerMessage): void {
+    switch (message.type) {
+      case 'bitrate':
+        this.#bitrate = message;
+        this.#emitter.emit('bitrate', message);
+        return;
+      case 'flushed':
+        this.#flush?.resolve(message.totals);
+        this.#flush = undefined;
+        return;
+      case 'closed':
+        this.#totals = message.totals;
+        return;
+      default:
+    }
+  }
+
+  #onFrame(bytes: Uint8Array): void {
+    const { model, limits } = this.#require(this.#opened);
+    const cursor = this.#require(this.#cursor);
+    const frame = decodeServerFrame(bytes, {
+      ...limits,
+      codebookSize: model.codebookSize,
+      maxQuantizers: model.quantizers,
+    });
+    switch (frame.kind) {
+      case 'tokens':
+        this.#tell('tokens', cursor.take(frame, 0));
+        break;
+      case 'gap':
+        this.#onGap(cursor.take(frame, 0));
+        break;
+      case 'pcm': {
+        const { format } = this.#open.output;
+        if (!isPcmFormat(format))
+          throw new TesseraError('bad_frame', 'Samples came where tokens were asked for');
+        const samples = decodePcm(frame.payload, format);
+        const { firstSampleIndex } = cursor.take(frame, samples.length);
+        this.#player?.push({ firstSampleIndex, samples });
+        this.#tell('audio', { firstSampleIndex, samples, sampleRate: model.sampleRate });
+      }
+    }
+    this.#acknowledge();
+  }
+
+  #onGap(gap: GapFrame | undefined): void {
+    if (gap === undefined) return;
+    this.#gapFrames += gap.frameCount;
+    this.#emitter.emit('gap', gap);
+  }
+
+  /** As frames come and not by a timer: those of hidden pages run once a second at best. */
+  #acknowledge(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#lastAckMs < ACK_INTERVAL_MS) return;
+    this.#lastAckMs = nowMs;
+    this.#connector.say({
+      type: 'ack',
+      nextFrameIndex: this.#cursor?.nextOfServer ?? 0,
+      bufferMs: Math.max(0, this.#player?.stats.bufferMs ?? 0),
+      arrivalMs: nowMs,
+    });
+  }
+
+  #onTick(): void {
+    if (this.state === 'connecting') return;
+    this.#tell('stats', this.stats);
+    const { limits } = this.#require(this.#opened);
+    // A session in which nothing is said must not be taken for a dead one.
+    if (performance.now() - this.#lastAckMs > limits.idleTimeoutMs / 3) this.#acknowledge();
+    if (this.#microphones.size > 0 && this.#connector.silenceMs > SILENCE_MS) this.#connector.renew();
+  }
+
+  #onEnd(error: TesseraError | undefined): void {
+    clearInterval(this.#timer);
+    this.#error = error;
+    for (const microphone of this.#microphones) microphone.stop();
+    const over = error ?? new TesseraError('bad_state', 'The session was closed');
+    this.#whenOpen.reject(over);
+    this.#flush?.reject(over);
+    this.#player?.finish();
+    for (const readers of Object.values(this.#readers)) for (const reader of readers) reader.end(error);
+    if (error) this.#emitter.emit('error', error);
+    this.#whenClosed.resolve(undefined);
+  }
+}
