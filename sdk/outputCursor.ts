@@ -34,6 +34,11 @@ export class OutputCursor {
     return { kind: 'gap', firstFrameIndex, frameCount: base - firstFrameIndex, reason: 'resume_lost' };
   }
 
+  /** All frames of the server's session below `nextOfServer` have come. */
+  reach(nextOfServer: number): void {
+    this.#next = Math.max(this.#next, nextOfServer);
+  }
+
   /** Moves on behind a frame of `samples` samples (0 for tokens and gaps). @returns it with its place in this side's count. */
   take<F extends ServerFrame>(frame: F, samples: number): F {
     const { hop, decoderDelaySamples } = this.#model;

@@ -13,6 +13,7 @@ import type { TokenBlock } from '../protocol/tokens.js';
 import { AudioInput, type ClientInput } from './audioInput.js';
 import { BoundedStream } from './boundedStream.js';
 import { Connector, type ConnectorOptions } from './connector.js';
+import { createInput } from './createInput.js';
 import { Deferred } from './deferred.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
 import { startMicrophone, type Microphone, type MicrophoneOptions } from './microphone.js';
@@ -30,10 +31,15 @@ const STATS_INTERVAL_MS = 250;
 /** While input flows, a server from which nothing comes for so long is taken for lost. */
 const SILENCE_MS = 5000;
 
+/** The events that can also be read with an iterator. */
+type ReadEvents = Pick<SessionEvents, 'tokens' | 'audio' | 'stats' | 'state'>;
+
 /** A session with a Tessera server, over as many connections as it takes. Made by `connect`. */
 export class Session {
   readonly #emitter = new Emitter<SessionEvents>();
-  readonly #readers = { tokens: new Set(), audio: new Set(), stats: new Set(), state: new Set() };
+  readonly #readers: {
+    readonly [Name in keyof ReadEvents]: Set<BoundedStream<ReadEvents[Name]>>;
+  } = { tokens: new Set(), audio: new Set(), stats: new Set(), state: new Set() };
   readonly #open: OpenMessage;
   readonly #connector: Connector;
   readonly #maxInputBufferMs: number;
@@ -249,9 +255,9 @@ export class Session {
     return value;
   }
 
-  #read<Name extends 'tokens' | 'audio' | 'stats' | 'state'>(name: Name): BoundedStream<SessionEvents[Name]> {
+  #read<Name extends keyof ReadEvents>(name: Name): BoundedStream<ReadEvents[Name]> {
     const readers = this.#readers[name];
-    const stream: BoundedStream<SessionEvents[Name]> = new BoundedStream(MAX_UNREAD_ITEMS, () =>
+    const stream: BoundedStream<ReadEvents[Name]> = new BoundedStream(MAX_UNREAD_ITEMS, () =>
       readers.delete(stream),
     );
     if (this.state === 'closed') stream.end(this.#error);
@@ -259,7 +265,7 @@ export class Session {
     return stream;
   }
 
-  #tell<Name extends 'tokens' | 'audio' | 'stats' | 'state'>(name: Name, event: SessionEvents[Name]): void {
+  #tell<Name extends keyof ReadEvents>(name: Name, event: ReadEvents[Name] & SessionEvents[Name]): void {
     for (const reader of this.#readers[name]) reader.push(event);
     this.#emitter.emit(name, event);
   }
@@ -271,7 +277,7 @@ export class Session {
     this.#bitrate = opened.bitrate;
     if (before === undefined || this.#input === undefined || this.#cursor === undefined) {
       this.#cursor = new OutputCursor(model);
-      this.#input = this.#createInput(opened);
+      this.#input = createInput(this.#open.input, opened, this.#maxInputBufferMs);
       this.#whenOpen.resolve(this);
       return;
     }
@@ -294,14 +300,6 @@ export class Session {
     if (this.#flush) this.#connector.say({ type: 'flush' });
   }
 
-  #createInput({ model, limits }: ServerMessageOf<'opened'>): ClientInput {
-    if (this.#open.input.format !== 'tokens') {
-      return new AudioInput(this.#open.input, model, limits, this.#maxInputBufferMs);
-    }
-    const maxFrames = Math.ceil((this.#maxInputBufferMs * model.frameRate) / 1000);
-    return new TokenInput(maxFrames, (frame) => encodeFrame(frame, model).length);
-  }
-
   #sendFrames(frames: readonly ClientFrame[]): void {
     for (const frame of frames) this.#connector.send(encodeFrame(frame, this.model));
   }
@@ -313,6 +311,8 @@ export class Session {
         this.#emitter.emit('bitrate', message);
         return;
       case 'flushed':
+        // The last packet of a stretch ends before its last frame does.
+        this.#cursor?.reach(message.totals.frames);
         this.#flush?.resolve(message.totals);
         this.#flush = undefined;
         return;

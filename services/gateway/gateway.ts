@@ -7,6 +7,7 @@ import { selectSubprotocol, SUBPROTOCOL } from '../../protocol/limits.js';
 import { Engine, type EngineOptions } from '../engine/index.js';
 import { createLog, type Logger } from '../log.js';
 import { Connection } from './connection.js';
+import { clientFiles } from './clientFiles.js';
 import { answerHttp, pathOf, refusal, type Health } from './http.js';
 import { DEFAULT_LIMITS, type GatewayLimits } from './limits.js';
 import { GatewayMetrics } from './metrics.js';
@@ -281,7 +282,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       else log.info({ state }, 'engine');
     },
   });
-  const files = new StaticFiles(await studioFiles());
+  const files = new StaticFiles(new Map([...(await studioFiles()), ...(await clientFiles())]));
   const gateway = new Gateway(engine, metrics, limits, log, options, files);
   metrics.watch({
     sessions: () => gateway.sessions,

@@ -1,0 +1,16 @@
+import type { OpenMessage } from '../protocol/clientMessages.js';
+import { encodeFrame } from '../protocol/frames.js';
+import type { ServerMessageOf } from '../protocol/serverMessages.js';
+import { AudioInput, type ClientInput } from './audioInput.js';
+import { TokenInput } from './tokenInput.js';
+
+/** The input side of a session that was opened for `input`; keeps `maxBufferMs` of sound. */
+export function createInput(
+  input: OpenMessage['input'],
+  { model, limits }: ServerMessageOf<'opened'>,
+  maxBufferMs: number,
+): ClientInput {
+  if (input.format !== 'tokens') return new AudioInput(input, model, limits, maxBufferMs);
+  const maxFrames = Math.ceil((maxBufferMs * model.frameRate) / 1000);
+  return new TokenInput(maxFrames, (frame) => encodeFrame(frame, model).length);
+}
