@@ -5,6 +5,9 @@ import { isPcmFormat } from '../protocol/options.js';
 import { bytesPerSample } from '../protocol/pcm.js';
 import type { ModelSummary, SessionLimits } from '../protocol/serverMessages.js';
 
+/** `input` of the `open` message. */
+export type InputFormatFields = NonNullable<OpenMessage['input']>;
+
 /** What is to be sent, in order, to go on with a session or with a new one in its place. */
 export interface Resumption {
   readonly frames: readonly ClientFrame[];
@@ -49,7 +52,7 @@ export class AudioInput implements ClientInput {
   /** Where, in this side's count, the server's session began. */
   #base = 0;
 
-  constructor(input: OpenMessage['input'], model: ModelSummary, limits: SessionLimits, maxBufferMs: number) {
+  constructor(input: InputFormatFields, model: ModelSummary, limits: SessionLimits, maxBufferMs: number) {
     this.#model = model;
     const isRaw = isPcmFormat(input.format);
     const sampleBytes = isPcmFormat(input.format) ? bytesPerSample(input.format) * (input.channels ?? 1) : 1;

@@ -9,8 +9,8 @@ export interface ConnectionEnd {
   readonly retryAfterMs?: number | undefined;
 }
 
-/** Sent again, this would overflow again. */
-const NEVER_RETRIED: ReadonlySet<string> = new Set<ErrorCode>(['input_overflow']);
+/** Sent again, input would overflow again; and a stream that has ended is news for whoever listened. */
+const NEVER_RETRIED: ReadonlySet<string> = new Set<ErrorCode>(['input_overflow', 'stream_ended']);
 
 /** The end that an `error` or `closing` message announces. A code of a later version goes by `retryable`. */
 export function endOfMessage(

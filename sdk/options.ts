@@ -1,6 +1,7 @@
 import type { OpenMessage } from '../protocol/clientMessages.js';
 import { TesseraError } from '../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
+import type { InputFormatFields } from './audioInput.js';
 import type { ReconnectOptions } from './backoff.js';
 import type { WebSocketConstructor } from './link.js';
 
@@ -11,7 +12,7 @@ export type SessionRequest = {
   ]?: OpenMessage[Field];
 } & {
   /** What is sent. Audio by default is `pcm_s16le` at 24,000 Hz, one channel. */
-  readonly input?: Partial<OpenMessage['input']>;
+  readonly input?: Partial<InputFormatFields>;
   /** What comes back. Audio by default is `pcm_s16le`. */
   readonly output?: Partial<OpenMessage['output']>;
 };
@@ -33,13 +34,16 @@ const DEFAULT_INPUT_RATE = 24_000;
 export function openMessage({ mode = 'resynth', input, output, ...rest }: SessionRequest): OpenMessage {
   const format = input?.format ?? (mode === 'decode' ? 'tokens' : 'pcm_s16le');
   const isRaw = format === 'pcm_s16le' || format === 'pcm_f32le';
+  const givesTokens = mode === 'encode' || mode === 'subscribe';
   return {
     type: 'open',
     version: PROTOCOL_VERSION,
     mode,
     ...withoutUndefined(rest),
-    input: { format, ...(isRaw ? { sampleRate: DEFAULT_INPUT_RATE } : {}), ...input },
-    output: { format: mode === 'encode' ? 'tokens' : 'pcm_s16le', ...output },
+    ...(mode === 'subscribe'
+      ? {}
+      : { input: { format, ...(isRaw ? { sampleRate: DEFAULT_INPUT_RATE } : {}), ...input } }),
+    output: { format: givesTokens ? 'tokens' : 'pcm_s16le', ...output },
   };
 }
 

@@ -145,7 +145,7 @@ export class Session {
    * @throws TesseraError `bad_state` after the end or where raw audio is not what this session sends.
    */
   send(pcm: Float32Array): void {
-    const { format } = this.#open.input;
+    const format = this.#open.input?.format ?? 'tokens';
     if (!isPcmFormat(format))
       throw new TesseraError('bad_state', `This session sends ${format}, not samples`);
     this.sendBytes(encodePcm(pcm, format));
@@ -158,7 +158,7 @@ export class Session {
   sendBytes(bytes: Uint8Array): void {
     this.#requireLive();
     if (!(this.#input instanceof AudioInput))
-      throw new TesseraError('bad_state', 'This session sends tokens');
+      throw new TesseraError('bad_state', 'This session sends no audio');
     this.#sendFrames(this.#input.add(bytes));
   }
 
@@ -168,7 +168,8 @@ export class Session {
    */
   sendTokens(block: TokenBlock): void {
     this.#requireLive();
-    if (!(this.#input instanceof TokenInput)) throw new TesseraError('bad_state', 'This session sends audio');
+    if (!(this.#input instanceof TokenInput))
+      throw new TesseraError('bad_state', 'This session sends no tokens');
     this.#sendFrames(this.#input.add(block, this.state === 'open'));
   }
 
@@ -179,7 +180,7 @@ export class Session {
    */
   async sendMicrophone(stream?: MediaStreamLike, options: MicrophoneOptions = {}): Promise<Microphone> {
     this.#requireLive();
-    const { format, sampleRate = 0, channels = 1 } = this.#open.input;
+    const { format = 'tokens', sampleRate = 0, channels = 1 } = this.#open.input ?? {};
     if (!isPcmFormat(format) || channels !== 1) {
       throw new TesseraError('bad_state', 'A microphone needs a session with raw mono audio as input');
     }
