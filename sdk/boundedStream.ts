@@ -15,6 +15,7 @@ export class BoundedStream<Item> implements AsyncIterableIterator<Item> {
     this.#onReturn = onReturn;
   }
 
+  /** Itself: it can be read once. */
   [Symbol.asyncIterator](): this {
     return this;
   }
