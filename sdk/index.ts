@@ -32,6 +32,8 @@ export type { PlaybackStats } from './audio/playbackStats.js';
 export type { ReconnectOptions } from './backoff.js';
 export type { Unsubscribe } from './emitter.js';
 export type { WebSocketConstructor, WebSocketLike } from './link.js';
+export type { LocalDecodeOptions } from './local/localDecoder.js';
+export type { DownloadProgress } from './local/modelFiles.js';
 export type { Microphone, MicrophoneOptions } from './microphone.js';
 export type { ConnectOptions, SessionRequest } from './options.js';
 export type { AudioContextLike, AudioNodeLike, MediaStreamLike } from './platform.js';

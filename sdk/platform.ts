@@ -37,7 +37,24 @@ export interface MediaStreamLike {
   getTracks(): { stop(): void }[];
 }
 
+/** A `Worker`. */
+export interface WorkerLike {
+  onmessage: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  postMessage(message: unknown, transfer: never): void;
+  terminate(): void;
+}
+
+interface CacheLike {
+  match(url: string): Promise<{ arrayBuffer(): Promise<ArrayBuffer> } | undefined>;
+  put(url: string, response: unknown): Promise<void>;
+}
+
 interface Browser {
+  readonly Worker?: new (url: string, options: { type: 'module' }) => WorkerLike;
+  readonly caches?: { open(name: string): Promise<CacheLike> };
+  readonly Response?: new (body: ArrayBuffer) => unknown;
+  readonly location?: { readonly origin: string };
   readonly AudioContext?: new (options: { sampleRate?: number; latencyHint?: string }) => AudioContextLike;
   readonly AudioWorkletNode?: new (
     context: AudioContextLike,

@@ -11,36 +11,32 @@ import type {
 } from '../protocol/serverMessages.js';
 import type { TokenBlock } from '../protocol/tokens.js';
 import { AudioInput, type ClientInput } from './audioInput.js';
-import { BoundedStream } from './boundedStream.js';
 import { Connector, type ConnectorOptions } from './connector.js';
 import { createInput } from './createInput.js';
 import { Deferred } from './deferred.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
+import { EventStreams, type ReadName } from './eventStreams.js';
+import { LocalDecoder } from './local/localDecoder.js';
 import { startMicrophone, type Microphone, type MicrophoneOptions } from './microphone.js';
 import { OutputCursor } from './outputCursor.js';
 import type { MediaStreamLike } from './platform.js';
 import { startPlayer, type Player, type PlayOptions } from './player.js';
+import { requireOpen } from './requireOpen.js';
 import type { AudioChunk, SessionEvents, SessionStats } from './sessionEvents.js';
 import type { ClientState } from './sessionState.js';
 import { TokenInput } from './tokenInput.js';
 
-/** What an iterator holds for a reader that is slow, before the oldest goes. */
-const MAX_UNREAD_ITEMS = 1024;
 const ACK_INTERVAL_MS = 100;
 const STATS_INTERVAL_MS = 250;
 /** While input flows, a server from which nothing comes for so long is taken for lost. */
 const SILENCE_MS = 5000;
 
-/** The events that can also be read with an iterator. */
-type ReadEvents = Pick<SessionEvents, 'tokens' | 'audio' | 'stats' | 'state'>;
-
 /** A session with a Tessera server, over as many connections as it takes. Made by `connect`. */
 export class Session {
   readonly #emitter = new Emitter<SessionEvents>();
-  readonly #readers: {
-    readonly [Name in keyof ReadEvents]: Set<BoundedStream<ReadEvents[Name]>>;
-  } = { tokens: new Set(), audio: new Set(), stats: new Set(), state: new Set() };
+  readonly #streams = new EventStreams();
   readonly #open: OpenMessage;
+  readonly #url: string;
   readonly #connector: Connector;
   readonly #maxInputBufferMs: number;
   #opened: ServerMessageOf<'opened'> | undefined;
@@ -60,6 +56,7 @@ export class Session {
 
   private constructor(options: ConnectorOptions, maxInputBufferMs: number) {
     this.#open = options.open;
+    this.#url = options.url;
     this.#maxInputBufferMs = maxInputBufferMs;
     this.#connector = new Connector(options, {
       nextFrameIndex: () => this.#cursor?.nextOfServer ?? 0,
@@ -84,17 +81,17 @@ export class Session {
 
   /** For logs and questions; another one where the server has lost the session and a new one took its place. */
   get id(): string {
-    return this.#require(this.#opened).sessionId;
+    return requireOpen(this.#opened).sessionId;
   }
 
   /** The server's model. */
   get model(): ModelSummary {
-    return this.#require(this.#opened).model;
+    return requireOpen(this.#opened).model;
   }
 
   /** The range of quantizers, and how many of them are in force. */
   get bitrate(): ServerMessageOf<'opened'>['bitrate'] {
-    return this.#require(this.#bitrate);
+    return requireOpen(this.#bitrate);
   }
 
   /** Figures of now. */
@@ -121,22 +118,22 @@ export class Session {
 
   /** Tokens as they come, to the end of the session; throws what ended it. A reader more than 1,024 packets behind loses the oldest. */
   tokens(): AsyncIterableIterator<TokenBlock> {
-    return this.#read('tokens');
+    return this.#streams.read('tokens');
   }
 
   /** Samples as they come, likewise. */
   audio(): AsyncIterableIterator<AudioChunk> {
-    return this.#read('audio');
+    return this.#streams.read('audio');
   }
 
   /** {@link stats}, four times a second. */
   statsStream(): AsyncIterableIterator<SessionStats> {
-    return this.#read('stats');
+    return this.#streams.read('stats');
   }
 
   /** States as they are entered, beginning with the next. */
   states(): AsyncIterableIterator<ClientState> {
-    return this.#read('state');
+    return this.#streams.read('state');
   }
 
   /**
@@ -184,10 +181,9 @@ export class Session {
     if (!isPcmFormat(format) || channels !== 1) {
       throw new TesseraError('bad_state', 'A microphone needs a session with raw mono audio as input');
     }
-    const { hop, sampleRate: modelRate } = this.model;
     const microphone = await startMicrophone(stream, options, {
       sampleRate,
-      pieceSamples: Math.round((hop * sampleRate) / modelRate),
+      pieceSamples: Math.round(sampleRate / this.model.frameRate),
       onSamples: (samples) => {
         if (this.#isLive) this.send(samples);
       },
@@ -197,20 +193,24 @@ export class Session {
   }
 
   /**
-   * Plays what comes, from now on, until it is stopped or the session ends.
-   * @throws TesseraError `unsupported_platform` outside of browsers, `bad_state` where it plays already or gets no sound.
+   * Plays what comes, from now on, until it is stopped or the session ends. A session that gets tokens decodes them in the
+   * page, with `decode: 'local'`.
+   * @throws TesseraError `unsupported_platform` outside of browsers, `bad_state` where it plays already; what comes has to
+   * be sound, or tokens with `decode: 'local'`. For that also what `LocalDecoder.create` throws.
    */
   async play(options: PlayOptions = {}): Promise<Player> {
     this.#requireLive();
     if (this.#player) throw new TesseraError('bad_state', 'This session is being played already');
-    if (this.#open.output.format === 'tokens') {
-      throw new TesseraError(
-        'bad_state',
-        'This session gets tokens, not sound: use mode "resynth" or "decode"',
-      );
+    const isLocal = options.decode === 'local';
+    if (isLocal !== (this.#open.output.format === 'tokens')) {
+      throw new TesseraError('bad_state', "Play tokens with decode: 'local', and sound without");
     }
+    const stopDecoding = isLocal ? await this.#decodeLocally(options) : undefined;
     const player = await startPlayer(options, this.model.sampleRate, {
-      onStop: () => (this.#player = undefined),
+      onStop: () => {
+        this.#player = undefined;
+        stopDecoding?.();
+      },
     });
     this.#player = player;
     return player;
@@ -243,6 +243,25 @@ export class Session {
     return this.#totals;
   }
 
+  /** Tokens from now on are decoded in the page, and played. @returns what ends that. */
+  async #decodeLocally(options: PlayOptions): Promise<() => void> {
+    const modelUrl = options.modelUrl ?? new URL('/v1/model/', this.#url.replace(/^ws/, 'http')).href;
+    const decoder = await LocalDecoder.create(
+      { ...options, modelUrl },
+      this.model,
+      (decoded) => {
+        this.#player?.push(decoded);
+        this.#tell('audio', { ...decoded, sampleRate: this.model.sampleRate });
+      },
+      (error) => this.#emitter.emit('error', error),
+    );
+    const unsubscribe = this.on('tokens', (block) => decoder.push(block));
+    return () => {
+      unsubscribe();
+      decoder.close();
+    };
+  }
+
   get #isLive(): boolean {
     return this.state === 'open' || this.state === 'reconnecting';
   }
@@ -251,23 +270,8 @@ export class Session {
     if (!this.#isLive) throw this.#error ?? new TesseraError('bad_state', 'The session is over');
   }
 
-  #require<T>(value: T | undefined): T {
-    if (value === undefined) throw new TesseraError('bad_state', 'The session was never open');
-    return value;
-  }
-
-  #read<Name extends keyof ReadEvents>(name: Name): BoundedStream<ReadEvents[Name]> {
-    const readers = this.#readers[name];
-    const stream: BoundedStream<ReadEvents[Name]> = new BoundedStream(MAX_UNREAD_ITEMS, () =>
-      readers.delete(stream),
-    );
-    if (this.state === 'closed') stream.end(this.#error);
-    else readers.add(stream);
-    return stream;
-  }
-
-  #tell<Name extends keyof ReadEvents>(name: Name, event: ReadEvents[Name] & SessionEvents[Name]): void {
-    for (const reader of this.#readers[name]) reader.push(event);
+  #tell<Name extends ReadName>(name: Name, event: SessionEvents[Name]): void {
+    this.#streams.push(name, event);
     this.#emitter.emit(name, event);
   }
 
@@ -325,8 +329,8 @@ export class Session {
   }
 
   #onFrame(bytes: Uint8Array): void {
-    const { model, limits } = this.#require(this.#opened);
-    const cursor = this.#require(this.#cursor);
+    const { model, limits } = requireOpen(this.#opened);
+    const cursor = requireOpen(this.#cursor);
     const frame = decodeServerFrame(bytes, {
       ...limits,
       codebookSize: model.codebookSize,
@@ -374,7 +378,7 @@ export class Session {
   #onTick(): void {
     if (this.state === 'connecting') return;
     this.#tell('stats', this.stats);
-    const { limits } = this.#require(this.#opened);
+    const { limits } = requireOpen(this.#opened);
     // A session in which nothing is said must not be taken for a dead one.
     if (performance.now() - this.#lastAckMs > limits.idleTimeoutMs / 3) this.#acknowledge();
     if (this.#microphones.size > 0 && this.#connector.silenceMs > SILENCE_MS) this.#connector.renew();
@@ -388,7 +392,7 @@ export class Session {
     this.#whenOpen.reject(over);
     this.#flush?.reject(over);
     this.#player?.finish();
-    for (const readers of Object.values(this.#readers)) for (const reader of readers) reader.end(error);
+    this.#streams.end(error);
     if (error) this.#emitter.emit('error', error);
     this.#whenClosed.resolve(undefined);
   }

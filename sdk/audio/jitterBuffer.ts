@@ -22,6 +22,8 @@ const TOLERANCE_MS = 15;
 /** Farther above the target than this, sound is cut wherever it is, not only where one does not hear it. */
 const FAR_MS = 100;
 const GOOD_LIKENESS = 0.7;
+/** Where the sound does not allow a change, it is looked at again so much later. */
+const RETRY_MS = 20;
 /** Between changes of the delay: each takes or adds a period, so speech gets faster or slower by a tenth at most. */
 const CHANGE_INTERVAL_MS = { near: 120, far: 60 } as const;
 
@@ -46,6 +48,8 @@ export class JitterBuffer {
   #sinceChangeMs = 0;
   #played = 0;
   #concealed = 0;
+  /** Made up since what was there ran out. */
+  #unexplained = 0;
   #skipped = 0;
 
   constructor(sampleRate: number, options: JitterBufferOptions) {
@@ -75,6 +79,7 @@ export class JitterBuffer {
     if (fresh.length === 0) return;
     if (this.#endIndex !== undefined && missing > 0) this.#bridge(missing, fresh);
     else this.#append(fresh);
+    this.#unexplained = 0;
     this.#endIndex = firstSampleIndex + samples.length;
     this.#target.add(arrivalMs, this.#ms(this.#endIndex), this.#ms(samples.length));
     const held = this.#ms(this.#write - this.#read);
@@ -106,6 +111,7 @@ export class JitterBuffer {
     this.#concealment ??= new Concealment(this.#data.subarray(0, this.#read), this.#sampleRate);
     this.#concealment.fill(made);
     this.#concealed += made.length;
+    this.#unexplained += made.length;
     this.#isPlaying = false;
   }
 
@@ -133,7 +139,10 @@ export class JitterBuffer {
     if (this.#write - this.#read < window) return;
     const ahead = this.#data.subarray(this.#read, this.#read + window);
     const { samples, likeness } = findPeriod(ahead, this.#sampleRate);
-    if (likeness < GOOD_LIKENESS && !isFar) return;
+    if (likeness < GOOD_LIKENESS && !isFar) {
+      this.#sinceChangeMs -= RETRY_MS;
+      return;
+    }
     const first = ahead.slice(0, samples);
     const second = ahead.slice(samples, 2 * samples);
     if (excessMs > 0) {
@@ -154,7 +163,15 @@ export class JitterBuffer {
   }
 
   /** Samples are missing before `fresh`: a short gap is covered, a long one is closed. */
-  #bridge(missing: number, fresh: Float32Array): void {
+  #bridge(gap: number, fresh: Float32Array): void {
+    // What was made up while it was not known yet whether more would come stands for these.
+    const missing = Math.max(0, gap - this.#unexplained);
+    if (this.#unexplained > 0 && this.#unexplained <= gap) this.#isPlaying = true;
+    this.#unexplained = 0;
+    if (missing === 0) {
+      this.#append(fresh);
+      return;
+    }
     const join = new Float32Array(Math.min(fresh.length, Math.round(JOIN_S * this.#sampleRate)));
     const isFilled = missing <= MAX_FILLED_S * this.#sampleRate;
     const cover = new Concealment(this.#data.subarray(0, this.#write), this.#sampleRate);

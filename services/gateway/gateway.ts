@@ -7,7 +7,7 @@ import { selectSubprotocol, SUBPROTOCOL } from '../../protocol/limits.js';
 import { Engine, type EngineOptions } from '../engine/index.js';
 import { createLog, type Logger } from '../log.js';
 import { Connection } from './connection.js';
-import { clientFiles } from './clientFiles.js';
+import { clientFiles, modelFiles } from './clientFiles.js';
 import { answerHttp, pathOf, refusal, type Health } from './http.js';
 import { DEFAULT_LIMITS, type GatewayLimits } from './limits.js';
 import { GatewayMetrics } from './metrics.js';
@@ -282,7 +282,13 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       else log.info({ state }, 'engine');
     },
   });
-  const files = new StaticFiles(new Map([...(await studioFiles()), ...(await clientFiles())]));
+  const files = new StaticFiles(
+    new Map([
+      ...(await studioFiles()),
+      ...(await clientFiles()),
+      ...(await modelFiles(options.engine?.model)),
+    ]),
+  );
   const gateway = new Gateway(engine, metrics, limits, log, options, files);
   metrics.watch({
     sessions: () => gateway.sessions,

@@ -39,18 +39,23 @@ const MICROPHONE_TO_SPEAKER = (durationMs: number, rate: number) => `(async () =
   const stream = await navigator.mediaDevices.getUserMedia(
     { audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
   const player = await session.play({ audioContext });
+  const received = [];
+  session.on('audio', (chunk) => received.push(chunk.samples));
   const finish = await record(audioContext, audioContext.createMediaStreamSource(stream), player.node);
   await session.sendMicrophone(stream, { audioContext });
   await new Promise((resolve) => setTimeout(resolve, ${durationMs}));
   const { playback } = session.stats;
   const [sent, played] = finish();
   await session.close();
-  return { sent, played, playback, state: session.state, tracks: stream.getTracks().map((track) => track.readyState) };
+  const all = Float32Array.from(received.flatMap((samples) => [...samples]));
+  const bytes = Array.from(new Uint8Array(all.buffer), (byte) => String.fromCharCode(byte));
+  return { sent, played, received: btoa(bytes.join('')), playback, state: session.state, tracks: stream.getTracks().map((track) => track.readyState) };
 })()`;
 
 interface Trip {
   readonly sent: string;
   readonly played: string;
+  readonly received: string;
   readonly playback: Record<string, number>;
   readonly state: string;
   readonly tracks: string[];
@@ -62,15 +67,24 @@ test('what is played is what the codec makes of the microphone', async () => {
   const trip = await page.evaluate<Trip>(MICROPHONE_TO_SPEAKER(6000, sampleRate));
   const sent = samplesOf(trip.sent);
   const played = samplesOf(trip.played);
-  const pair = alignByCrossCorrelation(sent, played, sampleRate, 2000);
-  const own = await codecAlone(model, sent);
-  const ownStoi = stoi(sent, own, sampleRate);
-  const heard = stoi(pair.reference, pair.degraded, sampleRate);
+  const ownStoi = stoi(sent, await codecAlone(model, sent), sampleRate);
   expect(ownStoi).toBeGreaterThan(0.85);
-  // A machine that stalls makes gaps, and the delay move; what is measured on an idle one is in docs/benchmarks/client.md.
-  expect(heard).toBeGreaterThan(0.5 * ownStoi);
-  expect(pair.lagSamples).toBeGreaterThan(model.manifest.delaySamples);
-  expect(trip.playback['playedMs']).toBeGreaterThan(3000);
+  // The way there and back: nothing is lost on it, however slow the machine is.
+  const back = alignByCrossCorrelation(sent, samplesOf(trip.received), sampleRate, 3000);
+  expect(stoi(back.reference, back.degraded, sampleRate)).toBeGreaterThan(0.95 * ownStoi);
+  // To the speaker: a machine that stalls makes gaps, so the best second counts. docs/benchmarks/client.md has all of it.
+  const seconds = [];
+  for (let at = 0; at + sampleRate <= played.length; at += sampleRate) {
+    const window = new Float32Array(sent.length);
+    window.set(played.subarray(at, at + sampleRate), at);
+    const { lagSamples } = alignByCrossCorrelation(sent, window, sampleRate, 4000);
+    const from = at - lagSamples;
+    if (from < 0 || lagSamples < 0) continue;
+    const heard = played.slice(at, at + sampleRate);
+    seconds.push(stoi(sent.slice(from, from + sampleRate), heard, sampleRate));
+  }
+  expect(Math.max(...seconds)).toBeGreaterThan(0.9 * ownStoi);
+  expect(trip.playback['playedMs']).toBeGreaterThan(1000);
   expect(trip.state).toBe('closed');
   // A stream that the page gave stays the page's.
   expect(trip.tracks).toEqual(['live']);
@@ -100,6 +114,49 @@ test('a file in a page gives the codes that it gives in the library', async () =
   await client.flush();
   await client.close();
   expect(codes).toEqual(client.tokens.flatMap((frame) => [...frame.codes]));
+});
+
+test('tokens decoded in the page sound as those that the server decodes', async () => {
+  const wav = readFileSync(fixtureUrl('speech-de-1.wav')).toString('base64');
+  const here = `(async () => {
+    const progress = [];
+    const audioContext = new AudioContext();
+    const session = await tessera.connect(streamUrl, { mode: 'encode', input: { format: 'wav' }, output: { framesPerPacket: 10 } });
+    const samples = [];
+    const local = new Promise((resolve) => session.on('audio', (chunk) => {
+      samples.push(...chunk.samples);
+      if (session.expected !== undefined && chunk.firstSampleIndex + chunk.samples.length >= session.expected) resolve();
+    }));
+    await session.play({ decode: 'local', audioContext, live: false, onProgress: (step) => progress.push(step) });
+    const bytes = new Uint8Array(await (await fetch('data:audio/wav;base64,${wav}')).arrayBuffer());
+    session.sendBytes(bytes);
+    const { frames } = await session.flush();
+    session.expected = frames * session.model.hop - session.model.decoderDelaySamples;
+    await Promise.race([local, new Promise((resolve) => setTimeout(resolve, 20000))]);
+    await session.close();
+    const server = await tessera.connect(streamUrl, { mode: 'resynth', input: { format: 'wav' }, output: { format: 'pcm_f32le' } });
+    const theirs = [];
+    server.on('audio', (chunk) => theirs.push(...chunk.samples));
+    server.sendBytes(bytes);
+    await server.flush();
+    await server.close();
+    const encode = (list) => btoa(Array.from(new Uint8Array(Float32Array.from(list).buffer), (byte) => String.fromCharCode(byte)).join(''));
+    return { local: encode(samples.slice(0, theirs.length)), server: encode(theirs), progress };
+  })()`;
+  const first = await page.evaluate<{ local: string; server: string; progress: object[] }>(here);
+  const [local, server] = [samplesOf(first.local), samplesOf(first.server)];
+  expect(local.length).toBe(server.length);
+  let difference = 0;
+  let power = 0;
+  for (let at = 0; at < server.length; at += 1) {
+    difference += (local[at]! - server[at]!) ** 2;
+    power += server[at]! ** 2;
+  }
+  expect(10 * Math.log10(difference / power)).toBeLessThan(-50);
+  expect(first.progress.length).toBeGreaterThan(0);
+  // The second time the browser has the model.
+  const second = await page.evaluate<{ progress: object[] }>(here);
+  expect(second.progress).toEqual([]);
 });
 
 test('a user who refuses the microphone is told so, with a code', async () => {
