@@ -33,6 +33,18 @@ const graphSchema = z.object({
   states: z.array(stateSchema).min(1),
 });
 
+const encoderSchema = graphSchema.extend({
+  /** Left out where the graph does not give it. */
+  residualEnergy: z.optional(
+    z.object({
+      /** Name of the output, float32 [batch, quantizers, frames]: energy of what the first q codebooks leave of the latent. */
+      output: z.string().min(1),
+      /** What it is relative to: about the energy of a latent of speech, in the latent's own units. */
+      reference: z.number().positive(),
+    }),
+  ),
+});
+
 const manifestSchema = z
   .object({
     contract: z.literal(CODEC_CONTRACT),
@@ -54,7 +66,7 @@ const manifestSchema = z
     latentChannels: positive,
     /** Latent channels that each masked quantizer sees (MCRVQ); empty: plain residual quantization. */
     maskedGroups: z.array(positive),
-    encoder: graphSchema,
+    encoder: encoderSchema,
     decoder: graphSchema,
     trainingData: z.array(z.looseObject({ name: z.string() })),
   })

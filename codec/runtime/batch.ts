@@ -85,6 +85,8 @@ export class EncoderBatch extends Batch {
   readonly pcm: Float32Array;
   /** Codes coming out, [rows, quantizers, frames]. */
   readonly codes: Int32Array;
+  /** Residual energies coming out, likewise; undefined where the model gives none. */
+  readonly residuals: Float32Array | undefined;
   readonly #manifest: Manifest;
 
   constructor(manifest: Manifest, maxRows: number, maxFrames: number) {
@@ -92,13 +94,18 @@ export class EncoderBatch extends Batch {
     this.#manifest = manifest;
     this.pcm = new Float32Array(maxRows * maxFrames * manifest.hop);
     this.codes = new Int32Array(maxRows * maxFrames * manifest.quantizers);
+    if (manifest.encoder.residualEnergy) this.residuals = new Float32Array(this.codes.length);
   }
 
   protected createTensors(rows: number, frames: number): RunTensors {
-    const { hop, quantizers } = this.#manifest;
+    const { hop, quantizers, encoder } = this.#manifest;
+    const shape = [rows, quantizers, frames];
+    const residual = encoder.residualEnergy && {
+      [encoder.residualEnergy.output]: view(this.residuals, shape),
+    };
     return {
       feeds: { pcm: view(this.pcm, [rows, frames * hop]) },
-      fetches: { codes: view(this.codes, [rows, quantizers, frames]) },
+      fetches: { codes: view(this.codes, shape), ...residual },
     };
   }
 }

@@ -1,5 +1,6 @@
 import { TesseraError } from '../../protocol/errors.js';
 import type { TokenBlock } from '../../protocol/tokens.js';
+import type { Manifest } from '../manifest.js';
 import type { EncoderBatch } from './batch.js';
 import { planRuns, requireSameModel } from './batchPlan.js';
 import type { CodecModel } from './model.js';
@@ -14,6 +15,23 @@ export interface EncodeItem {
   readonly pcm: Float32Array;
 }
 
+/** What the choice of depth goes by, frame by frame: see `AdaptiveDepth`. */
+export interface FrameMeasures {
+  /** Mean square of each frame's samples. */
+  readonly levels: Float32Array;
+  /**
+   * Energy of what the first q codebooks leave of the latent, at `(q - 1) * frameCount + frame`, in the manifest's unit;
+   * undefined where the model does not tell.
+   */
+  readonly residuals: Float32Array | undefined;
+}
+
+/** Frames with all codebooks. */
+export interface EncodedBlock extends TokenBlock {
+  /** Present where the encoder was made to measure. */
+  readonly measures?: FrameMeasures;
+}
+
 /** An item under way. */
 interface EncodeTask {
   readonly encoder: StreamingEncoder;
@@ -21,6 +39,7 @@ interface EncodeTask {
   readonly firstFrameIndex: number;
   readonly frameCount: number;
   readonly codes: Uint16Array;
+  readonly measures: FrameMeasures | undefined;
   framesDone: number;
 }
 
@@ -29,6 +48,8 @@ interface EncodeTask {
  * may be made without waiting for earlier ones: they take effect in order.
  */
 export class StreamingEncoder {
+  /** Whether its blocks have {@link FrameMeasures}; may change between calls. */
+  isMeasuring = false;
   readonly #model: CodecModel;
   readonly #queue = new SerialQueue();
   readonly #state: CodecState;
@@ -67,7 +88,7 @@ export class StreamingEncoder {
   }
 
   /** See {@link encodeBatch}. */
-  static async encodeBatch(items: readonly EncodeItem[]): Promise<(TokenBlock | undefined)[]> {
+  static async encodeBatch(items: readonly EncodeItem[]): Promise<(EncodedBlock | undefined)[]> {
     const encoders = items.map(({ encoder }) => encoder);
     requireSameModel(encoders);
     if (encoders.some((each) => each.#isClosed)) throw closedError();
@@ -105,7 +126,7 @@ export class StreamingEncoder {
    * @returns the frames that are complete now; undefined when none is.
    * @throws TesseraError `bad_audio` for a sample that is not finite; nothing of the piece is taken then.
    */
-  async push(pcm: Float32Array): Promise<TokenBlock | undefined> {
+  async push(pcm: Float32Array): Promise<EncodedBlock | undefined> {
     const [block] = await StreamingEncoder.encodeBatch([{ encoder: this, pcm }]);
     return block;
   }
@@ -115,7 +136,7 @@ export class StreamingEncoder {
    * stream may go on afterwards; the silence is part of it then.
    * @returns the frames that this completes; undefined when none is missing.
    */
-  async flush(): Promise<TokenBlock | undefined> {
+  async flush(): Promise<EncodedBlock | undefined> {
     if (this.#isClosed) throw closedError();
     return SerialQueue.run([this.#queue], async () => {
       const { hop, decoderDelaySamples } = this.#model.manifest;
@@ -157,7 +178,7 @@ export class StreamingEncoder {
   }
 
   /** Runs until no item has a whole frame left; the caller has the turn of every stream. */
-  static async #encode(items: readonly EncodeItem[]): Promise<(TokenBlock | undefined)[]> {
+  static async #encode(items: readonly EncodeItem[]): Promise<(EncodedBlock | undefined)[]> {
     const [first] = items;
     if (first === undefined) return [];
     const model = first.encoder.#model;
@@ -165,7 +186,16 @@ export class StreamingEncoder {
     const tasks = items.map(({ encoder, pcm }): EncodeTask => {
       const frameCount = Math.floor((encoder.#pendingCount + pcm.length) / hop);
       const codes = new Uint16Array(quantizers * frameCount);
-      return { encoder, pcm, firstFrameIndex: encoder.#frameIndex, frameCount, codes, framesDone: 0 };
+      const measures = encoder.isMeasuring ? createMeasures(model, frameCount) : undefined;
+      return {
+        encoder,
+        pcm,
+        firstFrameIndex: encoder.#frameIndex,
+        frameCount,
+        codes,
+        measures,
+        framesDone: 0,
+      };
     });
     for (let run = planRuns(tasks); run !== undefined; run = planRuns(tasks)) {
       const { rows, frames } = run;
@@ -178,14 +208,16 @@ export class StreamingEncoder {
         rows.forEach((task, row) => {
           batch.storeState(row, task.encoder.#state);
           task.encoder.#frameIndex += frames;
-          storeCodes(batch, row, frames, task, quantizers);
+          storeRow(batch.codes, row, frames, task.codes, task, quantizers);
+          storeMeasures(batch, row, frames, task, model.manifest);
           task.framesDone += frames;
         });
       });
     }
-    return tasks.map(({ encoder, pcm, firstFrameIndex, frameCount, codes }) => {
+    return tasks.map(({ encoder, pcm, firstFrameIndex, frameCount, codes, measures }) => {
       encoder.#keepRest(pcm, frameCount * hop);
-      return frameCount === 0 ? undefined : { firstFrameIndex, frameCount, quantizers, codes };
+      if (frameCount === 0) return undefined;
+      return { firstFrameIndex, frameCount, quantizers, codes, ...(measures && { measures }) };
     });
   }
 
@@ -217,7 +249,7 @@ export class StreamingEncoder {
  * @throws TesseraError `bad_audio` for a sample that is not finite: nothing of any item is taken then. RangeError when
  * the encoders are of several models or one comes twice.
  */
-export function encodeBatch(items: readonly EncodeItem[]): Promise<(TokenBlock | undefined)[]> {
+export function encodeBatch(items: readonly EncodeItem[]): Promise<(EncodedBlock | undefined)[]> {
   return StreamingEncoder.encodeBatch(items);
 }
 
@@ -233,16 +265,43 @@ function requireFinite(pcm: Float32Array): void {
   }
 }
 
-function storeCodes(
-  batch: EncoderBatch,
+function createMeasures({ manifest }: CodecModel, frameCount: number): FrameMeasures {
+  const { encoder, quantizers } = manifest;
+  return {
+    levels: new Float32Array(frameCount),
+    residuals: encoder.residualEnergy && new Float32Array(quantizers * frameCount),
+  };
+}
+
+/** Copies a row of a run, [quantizers, frames], to its place among the frames of its task. */
+function storeRow(
+  from: Int32Array | Float32Array,
   row: number,
   frames: number,
-  { codes, frameCount, framesDone }: EncodeTask,
+  to: Uint16Array | Float32Array,
+  { frameCount, framesDone }: EncodeTask,
   quantizers: number,
 ): void {
   for (let quantizer = 0; quantizer < quantizers; quantizer += 1) {
-    const from = (row * quantizers + quantizer) * frames;
-    const to = quantizer * frameCount + framesDone;
-    for (let frame = 0; frame < frames; frame += 1) codes[to + frame] = batch.codes[from + frame] ?? 0;
+    const start = (row * quantizers + quantizer) * frames;
+    to.set(from.subarray(start, start + frames), quantizer * frameCount + framesDone);
   }
+}
+
+function storeMeasures(
+  batch: EncoderBatch,
+  row: number,
+  frames: number,
+  task: EncodeTask,
+  { hop, quantizers }: Manifest,
+): void {
+  if (!task.measures) return;
+  const { levels, residuals } = task.measures;
+  for (let frame = 0; frame < frames; frame += 1) {
+    const start = (row * frames + frame) * hop;
+    let energy = 0;
+    for (let at = start; at < start + hop; at += 1) energy += (batch.pcm[at] ?? 0) ** 2;
+    levels[task.framesDone + frame] = energy / hop;
+  }
+  if (batch.residuals && residuals) storeRow(batch.residuals, row, frames, residuals, task, quantizers);
 }

@@ -5,7 +5,7 @@ export { MAX_FRAMES_PER_RUN, MAX_ROWS_PER_RUN } from './batchPlan.js';
 export { decodeBatch, StreamingDecoder } from './decoder.js';
 export type { DecodeItem } from './decoder.js';
 export { encodeBatch, StreamingEncoder } from './encoder.js';
-export type { EncodeItem } from './encoder.js';
+export type { EncodedBlock, EncodeItem, FrameMeasures } from './encoder.js';
 export { CodecModel } from './model.js';
 export type { LoadModelOptions } from './model.js';
 export { decodeTokens, encodePcm } from './offline.js';

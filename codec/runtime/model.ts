@@ -177,10 +177,14 @@ async function releaseSessions({ encoder, decoder }: Omit<ProviderSessions, 'pro
   await decoder.release();
 }
 
-const encoderContract = ({ quantizers }: Manifest): GraphContract => ({
-  inputs: [{ name: 'pcm', type: 'float32', shape: ['batch', 'samples'] }],
-  outputs: [{ name: 'codes', type: 'int32', shape: ['batch', quantizers, 'frames'] }],
-});
+const encoderContract = ({ quantizers, encoder: { residualEnergy } }: Manifest): GraphContract => {
+  const shape = ['batch', quantizers, 'frames'];
+  const residual = residualEnergy && { name: residualEnergy.output, type: 'float32', shape };
+  return {
+    inputs: [{ name: 'pcm', type: 'float32', shape: ['batch', 'samples'] }],
+    outputs: [{ name: 'codes', type: 'int32', shape }, ...(residual ? [residual] : [])],
+  };
+};
 
 const decoderContract = ({ quantizers }: Manifest): GraphContract => ({
   inputs: [

@@ -25,7 +25,7 @@ def check(codec: Codec, encoder: StreamingEncoder, decoder: StreamingDecoder) ->
     state_e, state_d = torch.zeros(2, encoder.state_size), torch.zeros(2, decoder.state_size)
     codes, sounds, at = [], [], 0
     for frames in (1, 4, 2, 8, 3, 12):
-        part, state_e = encoder(pcm[:, at * c.hop : (at + frames) * c.hop], state_e)
+        part, state_e, _ = encoder(pcm[:, at * c.hop : (at + frames) * c.hop], state_e)
         out, state_d = decoder(whole[:, :, at : at + frames].int(), torch.ones(2, c.quantizers), state_d)
         codes.append(part)
         sounds.append(out)
@@ -66,8 +66,11 @@ def main() -> None:
     batch = {0: "batch"}
     encoder_hash = export(
         encoder, os.path.join(arguments.out, "encoder.onnx"), (torch.zeros(2, frames * c.hop), torch.zeros(2, encoder.state_size)),
-        ["pcm", "state"], ["codes", "state_out"],
-        {"pcm": {0: "batch", 1: "samples"}, "state": batch, "codes": {0: "batch", 2: "frames"}, "state_out": batch},
+        ["pcm", "state"], ["codes", "state_out", "residual"],
+        {
+            "pcm": {0: "batch", 1: "samples"}, "state": batch,
+            "codes": {0: "batch", 2: "frames"}, "state_out": batch, "residual": {0: "batch", 2: "frames"},
+        },
     )
     codes = torch.zeros(2, c.quantizers, frames, dtype=torch.int32)
     decoder_hash = export(
@@ -81,7 +84,10 @@ def main() -> None:
         "sampleRate": c.sample_rate, "hop": c.hop, "delaySamples": c.hop + c.overlap, "decoderDelaySamples": c.overlap,
         "quantizers": c.quantizers, "codebookSize": c.codebook_size, "latentChannels": c.latent_channels,
         "maskedGroups": list(c.group_channels),
-        "encoder": {"file": "encoder.onnx", "sha256": encoder_hash, "states": state(encoder.state_size)},
+        "encoder": {
+            "file": "encoder.onnx", "sha256": encoder_hash, "states": state(encoder.state_size),
+            "residualEnergy": {"output": "residual", "reference": encoder.residual_reference},
+        },
         "decoder": {"file": "decoder.onnx", "sha256": decoder_hash, "states": state(decoder.state_size)},
         "trainingData": json.load(open(arguments.sources)) if arguments.sources else [],
     }

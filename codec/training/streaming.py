@@ -1,6 +1,7 @@
 """The codec's two halves as streaming graphs for export: explicit packed state, weights stored as float16.
 
-encoder(pcm [B, T * hop], state [B, S]) → codes [B, Q, T] int32, state
+encoder(pcm [B, T * hop], state [B, S]) → codes [B, Q, T] int32, state, residual [B, Q, T]: energy of what the first q
+codebooks leave of the latent, relative to `residual_reference`
 decoder(codes [B, Q, T] int32, active [B, Q], state [B, S]) → pcm [B, T * hop], state
 
 State is one float32 tensor a side: every layer's past frames flattened, laid end to end, so that a session's whole
@@ -82,15 +83,21 @@ class StreamingEncoder(StreamingHalf):
         self.register_buffer("codebooks", codec.quantizer.codebooks.detach().half())
         starts = [sum(c.group_channels[:g]) for g in range(len(c.group_channels) + 1)]
         self.spans = [(a, b) for a, b in zip(starts, starts[1:])]
+        # Mean energy of a code of the groups, all channels together: about that of a latent of speech.
+        groups = codec.quantizer.codebooks[: len(self.spans)].detach()
+        self.residual_reference = float(groups.square().sum((0, 2)).mean())
         fine, coarse = [(c.kernel - 1, c.encoder_fine_channels)], [(c.kernel - 1, c.encoder_channels)]
         self.state_shapes = [(1, c.overlap)] + fine * c.encoder_fine_blocks + coarse * c.encoder_blocks
         self.state_size = sum(rows * channels for rows, channels in self.state_shapes)
 
-    def quantize(self, latent: torch.Tensor) -> torch.Tensor:
-        """Latents [B, T, C] → codes [B, Q, T]; see quantizer.py for what each stage sees."""
+    def quantize(self, latent: torch.Tensor):
+        """Latents [B, T, C] → codes [B, Q, T] and residual [B, Q, T]; see quantizer.py for what each stage sees.
+
+        Channels that no quantizer has seen yet are part of the residual as they are.
+        """
         batch = latent.shape[0]
         latent = latent.flatten(0, 1)
-        total, codes = None, []
+        total, codes, energies = None, [], []
         for stage in range(self.config.quantizers):
             book = self.codebooks[stage].float()
             if stage < len(self.spans):
@@ -103,7 +110,8 @@ class StreamingEncoder(StreamingHalf):
             codes.append(index.reshape(batch, -1))
             code = F.embedding(index, book)
             total = code if total is None else total + code
-        return torch.stack(codes, 1).int()
+            energies.append((latent - total).square().sum(1).reshape(batch, -1))
+        return torch.stack(codes, 1).int(), torch.stack(energies, 1) / self.residual_reference
 
     def forward(self, pcm: torch.Tensor, state: torch.Tensor):
         c, packed = self.config, Packed(state, self.state_shapes)
@@ -126,7 +134,8 @@ class StreamingEncoder(StreamingHalf):
         for i in range(c.encoder_blocks):
             x = self.block(x, f"coarse.{i}", c.encoder_channels, packed)
         x = F.layer_norm(x, (c.encoder_channels,), self.weights["norm.weight"], self.weights["norm.bias"])
-        return self.quantize(self.linear(x, "output")), packed.result()
+        codes, residual = self.quantize(self.linear(x, "output"))
+        return codes, packed.result(), residual
 
 
 class StreamingDecoder(StreamingHalf):
