@@ -23,12 +23,17 @@ export const OUTPUT_FORMATS = ['tokens', ...PCM_FORMATS] as const;
 export const STREAM_NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const streamName = () => z.string().check(z.regex(STREAM_NAME));
 
+/** How each frame's number of codebooks is chosen: the most of the range, or no more than the sound needs. */
+export const DEPTHS = ['fixed', 'adaptive'] as const;
+
 /** How many codebooks a frame may have: in codebooks or in bits of codes a second, not both. See `resolveBitrate`. */
 export const bitrateRangeSchema = z.object({
   minQuantizers: z.optional(positive()),
   maxQuantizers: z.optional(positive()),
   minBitsPerSecond: z.optional(positive()),
   maxBitsPerSecond: z.optional(positive()),
+  /** `fixed` when left out. */
+  depth: z.optional(z.enum(DEPTHS)),
 });
 
 const inputSchema = z.object({
@@ -92,6 +97,8 @@ export const clientMessageSchema = z.discriminatedUnion('type', [
 export type Mode = (typeof MODES)[number];
 /** One of {@link SESSION_MODES}. */
 export type SessionMode = (typeof SESSION_MODES)[number];
+/** One of {@link DEPTHS}. */
+export type Depth = (typeof DEPTHS)[number];
 /** One of {@link INPUT_FORMATS}. */
 export type InputFormat = (typeof INPUT_FORMATS)[number];
 /** One of {@link OUTPUT_FORMATS}. */

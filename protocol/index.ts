@@ -1,8 +1,16 @@
 export { bitsPerCode, isCodebookSize, packCodes, packedLength, unpackCodes } from './bitPacking.js';
-export { INPUT_FORMATS, MODES, OUTPUT_FORMATS, SESSION_MODES, STREAM_NAME } from './clientMessages.js';
+export {
+  DEPTHS,
+  INPUT_FORMATS,
+  MODES,
+  OUTPUT_FORMATS,
+  SESSION_MODES,
+  STREAM_NAME,
+} from './clientMessages.js';
 export type {
   BitrateRange,
   ClientMessage,
+  Depth,
   InputFormat,
   Mode,
   OpenMessage,

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-import { count, positive, text } from './clientMessages.js';
+import { count, DEPTHS, positive, text } from './clientMessages.js';
 
 /** What a client has to know of the model to read tokens and place samples in time; the rest is in its manifest. */
 export const modelSummarySchema = z.object({
@@ -28,10 +28,12 @@ export const modelSummarySchema = z.object({
 const bitrateInForce = {
   minQuantizers: positive(),
   maxQuantizers: positive(),
-  /** Codebooks of every frame from now on. */
+  /** Codebooks of every frame from now on; with adaptive depth the most of any. */
   quantizers: positive(),
   /** Bits of codes a second at `quantizers`, without headers. */
   bitsPerSecond: z.number().check(z.positive()),
+  /** `fixed` when left out. */
+  depth: z.optional(z.enum(DEPTHS)),
 };
 
 /** The bounds that a server keeps; a client that stays within them is never refused for size. */

@@ -33,7 +33,7 @@ export const MAX_DEPTH_STRENGTH = 4;
 export interface AdaptiveDepthOptions {
   /** Frames a second. */
   readonly frameRate: number;
-  /** 0 to {@link MAX_DEPTH_STRENGTH}: the greater, the fewer codebooks. 1 when left out: hardly heard. */
+  /** 0 to {@link MAX_DEPTH_STRENGTH}: the greater, the fewer codebooks; 0.5 when left out. */
   readonly strength?: number;
 }
 
@@ -65,7 +65,7 @@ export class AdaptiveDepth {
   readonly #state = Float32Array.of(FLOOR_DB, LOWEST_PEAK_DB, HIGHEST_NOISE_DB, 0, 0, 0);
 
   /** @throws TesseraError `bad_options` for a strength out of range. */
-  constructor({ frameRate, strength = 1 }: AdaptiveDepthOptions) {
+  constructor({ frameRate, strength = 0.5 }: AdaptiveDepthOptions) {
     if (!(strength >= 0 && strength <= MAX_DEPTH_STRENGTH)) {
       throw new TesseraError(
         'bad_options',
@@ -88,8 +88,10 @@ export class AdaptiveDepth {
   /** The depth of each of the next frames, within the bounds. Without residuals, pauses get the least and all else the most. */
   choose({ levels, residuals }: FrameMeasures, bounds: DepthBounds): Uint8Array {
     return Uint8Array.from(levels, (level, frame) => {
-      const residualDb = (depth: number): number =>
-        residuals ? toDb(residuals[(depth - 1) * levels.length + frame] ?? Infinity) : 0;
+      const residualDb = (depth: number): number => {
+        if (residuals) return toDb(residuals[(depth - 1) * levels.length + frame] ?? Infinity);
+        return depth < bounds.maxQuantizers ? Infinity : 0;
+      };
       return this.#chooseFrame(toDb(level), residualDb, bounds);
     });
   }

@@ -1,7 +1,10 @@
+import type { Depth } from '../../protocol/clientMessages.js';
 import { TesseraError } from '../../protocol/errors.js';
 import { sliceFrames, takeQuantizers, type TokenBlock } from '../../protocol/tokens.js';
+import { AdaptiveDepth } from '../depth/adaptiveDepth.js';
+import { frameRate } from '../manifest.js';
 import { StreamingDecoder } from './decoder.js';
-import { StreamingEncoder } from './encoder.js';
+import { StreamingEncoder, type EncodedBlock } from './encoder.js';
 import type { CodecModel } from './model.js';
 
 /** Frames of a long piece or gap that are worked off before anything is given back. */
@@ -21,8 +24,10 @@ export interface EncodedTokens extends AsyncIterable<TokenBlock> {
 
 /** What {@link encodePcm} may be told. */
 export interface EncodePcmOptions {
-  /** Codebooks to keep; all by default. */
+  /** Codebooks to keep; all by default. With adaptive depth the most of any frame. */
   readonly quantizers?: number;
+  /** `adaptive`: each frame keeps no more codebooks than it needs; see {@link AdaptiveDepth}. `fixed` when left out. */
+  readonly depth?: Depth;
 }
 
 /** What {@link decodeTokens} may be told. */
@@ -48,18 +53,24 @@ export function encodePcm(
   const totals = { sampleCount: 0, frameCount: 0 };
   async function* encode(): AsyncGenerator<TokenBlock> {
     const encoder = new StreamingEncoder(model);
+    const depth = options.depth === 'adaptive' && new AdaptiveDepth({ frameRate: frameRate(model.manifest) });
+    encoder.isMeasuring = depth !== false;
+    const cut = (block: EncodedBlock): TokenBlock[] =>
+      depth
+        ? depth.cut(block, { minQuantizers: 1, maxQuantizers: quantizers })
+        : [takeQuantizers(block, quantizers)];
     const pieceSamples = FRAMES_AT_ONCE * model.manifest.hop;
     for await (const pcm of source instanceof Float32Array ? [source] : source) {
       totals.sampleCount += pcm.length;
       for (let start = 0; start < pcm.length; start += pieceSamples) {
         const block = await encoder.push(pcm.subarray(start, start + pieceSamples));
         totals.frameCount = encoder.frameIndex;
-        if (block) yield takeQuantizers(block, quantizers);
+        if (block) yield* cut(block);
       }
     }
     const block = await encoder.flush();
     totals.frameCount = encoder.frameIndex;
-    if (block) yield takeQuantizers(block, quantizers);
+    if (block) yield* cut(block);
   }
   return { totals, [Symbol.asyncIterator]: encode };
 }

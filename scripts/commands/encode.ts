@@ -3,7 +3,7 @@ import { dirname, extname } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { CodecModel, encodePcm, openAudio, type AudioInfo, type AudioSource } from '../../codec/index.js';
-import { resolveBitrate, TesseraError } from '../../protocol/index.js';
+import { DEPTHS, resolveBitrate, TesseraError, type Depth } from '../../protocol/index.js';
 import { guarded, openByteSink } from '../cli/byteSink.js';
 import type { ByteSink } from '../cli/byteSink.js';
 import type { CliContext } from '../cli/context.js';
@@ -22,6 +22,7 @@ interface EncodeOptions extends ModelOptions {
   readonly kbps?: number;
   readonly quantizers?: number;
   readonly format?: TokenFormat;
+  readonly depth?: Depth;
 }
 
 /** The bitrate where none is asked for. */
@@ -66,6 +67,14 @@ export function addEncodeCommand(program: Command, context: CliContext): void {
       ).argParser(integer(1)),
     )
     .addOption(
+      new Option(
+        '--depth <depth>',
+        'fixed: all frames keep these codebooks; adaptive: pauses and easy frames fewer, in tsr only',
+      )
+        .choices([...DEPTHS])
+        .default('fixed'),
+    )
+    .addOption(
       new Option('--format <format>', 'what to write (default: by the extension of OUT, else tsr)').choices([
         ...TOKEN_FORMATS,
       ]),
@@ -81,6 +90,7 @@ export function addEncodeCommand(program: Command, context: CliContext): void {
 interface EncodeJob {
   readonly model: CodecModel;
   readonly quantizers: number;
+  readonly depth: Depth;
   readonly format: TokenFormat;
   readonly isTree: boolean;
   readonly context: CliContext;
@@ -91,6 +101,13 @@ async function runEncode(inputs: string[], options: EncodeOptions, context: CliC
   const { reporter, interruption } = context;
   interruption.listen();
   const format = options.format ?? formatOf(options.output);
+  const { depth = 'fixed' } = options;
+  if (depth === 'adaptive' && format !== 'tsr') {
+    throw new TesseraError(
+      'bad_options',
+      `--depth adaptive cannot be written as ${format}: its rows are of one length`,
+    );
+  }
   const plan = await planEncoding(inputs, options.output, format);
   for (const { input, error } of plan.failures) reporter.error(error, input);
   if (plan.tasks.length === 0) return EXIT.failure;
@@ -98,7 +115,7 @@ async function runEncode(inputs: string[], options: EncodeOptions, context: CliC
   const model = await CodecModel.load(toLoadOptions(options));
   const quantizers = chooseQuantizers(options, model);
   const progress = new Progress(reporter, plan.tasks.length);
-  const job = { model, quantizers, format, isTree: plan.isTree, context, progress };
+  const job = { model, quantizers, depth, format, isTree: plan.isTree, context, progress };
   let failed = plan.failures.length;
   try {
     failed += await encodeAll(plan, job);
@@ -183,7 +200,7 @@ async function encodeInto(
   target: ByteSink,
   source: AudioSource,
   task: EncodeTask,
-  { model, quantizers, format, context, progress }: EncodeJob,
+  { model, quantizers, depth, format, context, progress }: EncodeJob,
 ): Promise<void> {
   const { sampleRate, hop, frameRate } = model.summary;
   const utterance = {
@@ -193,7 +210,10 @@ async function encodeInto(
     model: model.summary,
     metadata: describeSource(task, source.info),
   };
-  const encoded = encodePcm(model, packetsOf(source, Math.round(frameRate) * hop), { quantizers });
+  const encoded = encodePcm(model, packetsOf(source, Math.round(frameRate) * hop), {
+    quantizers,
+    depth,
+  });
   const sink = await openTokenSink(format, utterance, target, context.interruption);
   try {
     for await (const block of encoded) {

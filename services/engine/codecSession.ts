@@ -4,7 +4,8 @@ import type { Mode } from '../../protocol/clientMessages.js';
 import { takeQuantizers, type TokenBlock } from '../../protocol/tokens.js';
 import type { CodecModel } from '../../codec/runtime/model.js';
 import { StreamingDecoder } from '../../codec/runtime/decoder.js';
-import { StreamingEncoder } from '../../codec/runtime/encoder.js';
+import { AdaptiveDepth } from '../../codec/depth/adaptiveDepth.js';
+import { StreamingEncoder, type EncodedBlock } from '../../codec/runtime/encoder.js';
 import { frameRate } from '../../codec/manifest.js';
 import type { PcmFormat } from '../../protocol/pcm.js';
 import { InputQueue } from './inputQueue.js';
@@ -30,7 +31,11 @@ export class CodecSession {
   #heardSamples = 0;
   /** Since when something of its input is ready, in milliseconds of `performance.now()`; undefined while nothing is. */
   waitingSinceMs: number | undefined;
+  /** At most, with adaptive depth. */
   quantizers: number;
+  #adaptiveMinimum: number | undefined;
+  /** In modes `encode` and `resynth`; keeps its state while depth is fixed. */
+  readonly #depth: AdaptiveDepth;
   isClosed = false;
   #cutFrames: number;
 
@@ -41,6 +46,7 @@ export class CodecSession {
       number: number;
       mode: Mode;
       quantizers: number;
+      adaptiveMinimum: number | undefined;
       state: Uint8Array | undefined;
       output: PcmFormat;
     },
@@ -52,6 +58,8 @@ export class CodecSession {
     this.input = new InputQueue(model.manifest.hop);
     this.pace = new SessionPace(frameRate(model.manifest), performance.now());
     const saved = options.state && readSavedState(options.state);
+    this.#depth = new AdaptiveDepth({ frameRate: frameRate(model.manifest) });
+    if (saved) this.#depth.importState(saved.depth);
     if (this.mode !== 'decode') {
       this.encoder = saved ? StreamingEncoder.import(model, saved.encoder) : new StreamingEncoder(model);
     }
@@ -59,6 +67,14 @@ export class CodecSession {
       this.decoder = saved ? StreamingDecoder.import(model, saved.decoder) : new StreamingDecoder(model);
     }
     this.#cutFrames = this.encoder?.frameIndex ?? 0;
+    this.setQuantizers(options.quantizers, options.adaptiveMinimum);
+  }
+
+  /** Codebooks of the frames that are cut from now on: all alike, or with a minimum as many as each needs. */
+  setQuantizers(quantizers: number, adaptiveMinimum: number | undefined): void {
+    this.quantizers = quantizers;
+    this.#adaptiveMinimum = adaptiveMinimum;
+    if (this.encoder) this.encoder.isMeasuring = adaptiveMinimum !== undefined;
   }
 
   /** Index of the first frame that is still to be cut to the session's codebooks; in mode `decode`, to be decoded. */
@@ -89,10 +105,19 @@ export class CodecSession {
     else if (hasTaken || this.waitingSinceMs === undefined) this.waitingSinceMs = nowMs;
   }
 
-  /** Cuts encoded frames to the session's codebooks: what was cut cannot change any more. */
-  cut(block: TokenBlock): TokenBlock {
+  /** Cuts encoded frames to the session's codebooks: what was cut cannot change any more. A block for each depth. */
+  cut(block: EncodedBlock): TokenBlock[] {
     this.#cutFrames = block.firstFrameIndex + block.frameCount;
-    return takeQuantizers(block, this.quantizers);
+    const { measures, ...tokens } = block;
+    // Of a run that was under way when the choice changed, the measures are missing or not wanted.
+    if (measures === undefined || this.#adaptiveMinimum === undefined) {
+      return [takeQuantizers(tokens, this.quantizers)];
+    }
+    const bounds = {
+      minQuantizers: Math.min(this.#adaptiveMinimum, this.quantizers),
+      maxQuantizers: this.quantizers,
+    };
+    return this.#depth.cut(block, bounds);
   }
 
   /** Gives up what waits, and the memory of both halves. */
@@ -108,13 +133,23 @@ export class CodecSession {
   exportState(): Uint8Array {
     const encoder = this.encoder?.exportState() ?? new Uint8Array(0);
     const decoder = this.decoder?.exportState() ?? new Uint8Array(0);
-    return new ByteWriter().varint(encoder.length).append(encoder).append(decoder).bytes();
+    const depth = this.#depth.exportState();
+    const writer = new ByteWriter().varint(encoder.length).append(encoder);
+    return writer.varint(depth.length).append(depth).append(decoder).bytes();
   }
 }
 
-function readSavedState(bytes: Uint8Array): { readonly encoder: Uint8Array; readonly decoder: Uint8Array } {
+function readSavedState(bytes: Uint8Array): {
+  readonly encoder: Uint8Array;
+  readonly depth: Uint8Array;
+  readonly decoder: Uint8Array;
+} {
   const reader = new ByteReader(bytes, 'bad_codec_state', 'The session state');
   const encoderBytes = reader.varint('length of the encoder state');
   const encoder = reader.take('encoder state', encoderBytes);
-  return { encoder, decoder: reader.rest() };
+  const depth = reader.take(
+    'state of adaptive depth',
+    reader.varint('length of the state of adaptive depth'),
+  );
+  return { encoder, depth, decoder: reader.rest() };
 }

@@ -115,6 +115,7 @@ export class Engine {
       session: number,
       mode: options.mode,
       quantizers: options.quantizers ?? summary.quantizers,
+      adaptiveMinimum: options.adaptiveMinimum,
       state: options.state,
       input: options.input,
       output: options.output ?? 'pcm_f32le',

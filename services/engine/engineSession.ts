@@ -91,9 +91,13 @@ export class EngineSession {
     return this.#push(frameCount, { type: 'skip', session: this.#link.number, frameCount });
   }
 
-  /** Codebooks of the frames from the next possible one on, which the result `quantizers` names. */
-  setQuantizers(quantizers: number): void {
-    if (!this.#ended) this.#link.post({ type: 'quantizers', session: this.#link.number, quantizers });
+  /**
+   * Codebooks of the frames from the next possible one on, which the result `quantizers` names: all of them, or, with an
+   * `adaptiveMinimum`, from that many up to all as the sound needs.
+   */
+  setQuantizers(quantizers: number, adaptiveMinimum?: number): void {
+    if (this.#ended) return;
+    this.#link.post({ type: 'quantizers', session: this.#link.number, quantizers, adaptiveMinimum });
   }
 
   /** Asks for the rest of what was pushed, then `flushed`. With audio, silence fills up what the decoder lags. */

@@ -2,7 +2,7 @@ import { TesseraError } from '../../protocol/errors.js';
 import type { TokenBlock } from '../../protocol/tokens.js';
 import type { RawPcmFormat } from '../../codec/audio/index.js';
 import { decodeBatch } from '../../codec/runtime/decoder.js';
-import { encodeBatch } from '../../codec/runtime/encoder.js';
+import { encodeBatch, type EncodedBlock } from '../../codec/runtime/encoder.js';
 import type { CodecModel } from '../../codec/runtime/model.js';
 import { encodePcm } from '../../protocol/pcm.js';
 import { CodecSession } from './codecSession.js';
@@ -84,7 +84,7 @@ export class Scheduler {
         session.input.addMark('export');
         break;
       case 'quantizers':
-        session.quantizers = request.quantizers;
+        session.setQuantizers(request.quantizers, request.adaptiveMinimum);
         this.#reports.push({
           type: 'quantizers',
           session: session.number,
@@ -108,9 +108,16 @@ export class Scheduler {
   }
 
   #open(request: Extract<WorkerRequest, { type: 'open' }>): void {
-    const { session: number, mode, quantizers, state, input, output } = request;
+    const { session: number, mode, quantizers, adaptiveMinimum, state, input, output } = request;
     try {
-      const session = new CodecSession(this.#model, { number, mode, quantizers, state, output });
+      const session = new CodecSession(this.#model, {
+        number,
+        mode,
+        quantizers,
+        adaptiveMinimum,
+        state,
+        output,
+      });
       if (input) session.converter = this.#createConverter(session, input);
       this.#sessions.set(number, session);
       this.#reports.push({ type: 'opened', session: number });
@@ -214,12 +221,13 @@ export class Scheduler {
       decodeJobs.push(...(await this.#encode(jobs)));
     }
     for (const session of marked) {
-      const rest = await this.#flush(session);
-      if (rest) decodeJobs.push(rest);
+      decodeJobs.push(...(await this.#flush(session)));
     }
     // Tokens leave before the decoder's runs.
     this.#sendReports();
-    for (const jobs of byLength(decodeJobs, ({ frameCount }) => frameCount)) await this.#decode(jobs);
+    for (const round of inRounds(decodeJobs)) {
+      for (const jobs of byLength(round, ({ frameCount }) => frameCount)) await this.#decode(jobs);
+    }
     for (const session of marked) {
       this.#push(session, { type: 'flushed', session: session.number, frames: session.nextFrameIndex });
     }
@@ -237,18 +245,18 @@ export class Scheduler {
     });
   }
 
-  async #flush(session: CodecSession): Promise<DecodeJob | undefined> {
+  async #flush(session: CodecSession): Promise<DecodeJob[]> {
     const { encoder } = session;
-    if (!encoder || session.isClosed) return undefined;
+    if (!encoder || session.isClosed) return [];
     const block = await this.#run('encoder', [{ session }], 1, () => encoder.flush());
-    return block && this.#encoded(session, block)[0];
+    return block ? this.#encoded(session, block) : [];
   }
 
   /** Reports the tokens, or gives the decoder its share. */
-  #encoded(session: CodecSession, block: TokenBlock): DecodeJob[] {
-    const cut = session.cut(block);
-    if (session.decoder) return [decodeJob(session, cut)];
-    this.#push(session, { type: 'tokens', session: session.number, block: cut });
+  #encoded(session: CodecSession, block: EncodedBlock): DecodeJob[] {
+    const blocks = session.cut(block);
+    if (session.decoder) return blocks.map((cut) => decodeJob(session, cut));
+    for (const cut of blocks) this.#push(session, { type: 'tokens', session: session.number, block: cut });
     return [];
   }
 
@@ -332,6 +340,18 @@ export class Scheduler {
 /** Requests get in between runs: a session may have been closed since its turn began. */
 function isOpen({ session }: { readonly session: CodecSession }): boolean {
   return !session.isClosed;
+}
+
+/** Jobs such that no session has two in a round, each session's in their order. */
+function inRounds(jobs: readonly DecodeJob[]): DecodeJob[][] {
+  const rounds: DecodeJob[][] = [];
+  const counts = new Map<CodecSession, number>();
+  for (const job of jobs) {
+    const round = counts.get(job.session) ?? 0;
+    counts.set(job.session, round + 1);
+    (rounds[round] ??= []).push(job);
+  }
+  return rounds;
 }
 
 function decodeJob(session: CodecSession, block: TokenBlock): DecodeJob {

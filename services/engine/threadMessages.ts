@@ -25,6 +25,7 @@ export type WorkerRequest =
       readonly session: number;
       readonly mode: Mode;
       readonly quantizers: number;
+      readonly adaptiveMinimum: number | undefined;
       readonly state: Uint8Array | undefined;
       /** What `bytes` are; undefined where samples come as `pcm`, or tokens. */
       readonly input: RawPcmFormat | undefined;
@@ -34,7 +35,12 @@ export type WorkerRequest =
   | { readonly type: 'pcm'; readonly session: number; readonly samples: Float32Array }
   | { readonly type: 'tokens'; readonly session: number; readonly block: TokenBlock }
   | { readonly type: 'skip'; readonly session: number; readonly frameCount: number }
-  | { readonly type: 'quantizers'; readonly session: number; readonly quantizers: number }
+  | {
+      readonly type: 'quantizers';
+      readonly session: number;
+      readonly quantizers: number;
+      readonly adaptiveMinimum: number | undefined;
+    }
   | { readonly type: 'flush'; readonly session: number }
   | { readonly type: 'export'; readonly session: number }
   | { readonly type: 'close'; readonly session: number }

@@ -57,6 +57,8 @@ export interface EngineSessionOptions {
   readonly mode: Mode;
   /** Codebooks of every frame, in modes `encode` and `resynth`; all of the model when left out. */
   readonly quantizers?: number;
+  /** The fewest codebooks of a frame with adaptive depth; when left out, every frame has `quantizers`. */
+  readonly adaptiveMinimum?: number | undefined;
   /** From `exportState` of a session of the same mode and model: the session goes on where that one was. */
   readonly state?: Uint8Array;
   /**
@@ -88,7 +90,7 @@ export type EngineResult =
    * them.
    */
   | { readonly kind: 'heard'; readonly sampleCount: number; readonly endsStretch: boolean }
-  /** The frames from `fromFrameIndex` on have so many codebooks; comes before them. */
+  /** The frames from `fromFrameIndex` on have so many codebooks, with adaptive depth at most; comes before them. */
   | { readonly kind: 'quantizers'; readonly quantizers: number; readonly fromFrameIndex: number }
   /** All that was pushed before the flush has come out; the next frame has index `frames`. */
   | { readonly kind: 'flushed'; readonly frames: number }

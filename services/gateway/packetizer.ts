@@ -37,6 +37,9 @@ export class TokenPacketizer implements Packetizer {
     const packets: Packet[] = [];
     const { block } = result;
     const end = block.firstFrameIndex + block.frameCount;
+    const [waiting] = this.#pending;
+    // A packet has one number of codebooks.
+    if (waiting && waiting.quantizers !== block.quantizers) packets.push(this.#take());
     for (let at = block.firstFrameIndex; at < end;) {
       const part = sliceFrames(block, at, Math.min(end, at + this.#framesPerPacket - this.#pendingFrames));
       if (part === undefined) break;

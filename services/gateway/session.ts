@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { BitrateRange, ClientMessage, OpenMessage, SessionMode } from '../../protocol/clientMessages.js';
 import { TesseraError } from '../../protocol/errors.js';
 import type { ClientFrame } from '../../protocol/frames.js';
-import { bitsPerSecond, isPcmFormat, resolveBitrate, type QuantizerRange } from '../../protocol/options.js';
+import { bitsPerSecond, isPcmFormat } from '../../protocol/options.js';
 import type { ModelSummary, ServerMessageOf, SessionTotals } from '../../protocol/serverMessages.js';
 import type { EngineResult, EngineSession } from '../engine/index.js';
 import type { Logger } from '../log.js';
@@ -12,13 +12,16 @@ import { OutputQueue } from './outputQueue.js';
 import { PcmPacketizer, TokenPacketizer, type Packetizer, type SoundRange } from './packetizer.js';
 import { PcmInput } from './pcmInput.js';
 import {
+  type Acknowledgement,
+  adaptiveMinimum,
   engineFormats,
   isSameSession,
   newToken,
   rawInput,
-  type Acknowledgement,
   type SessionClient,
   type SessionContext,
+  sessionRange,
+  type SessionRange,
 } from './sessionContext.js';
 import type { SessionInput } from './sessionInput.js';
 import { SoundTimeline } from './soundTimeline.js';
@@ -45,10 +48,10 @@ export class Session {
   #isStreamEnded = false;
   #client: SessionClient | undefined;
   #resumeToken = newToken();
-  #range: QuantizerRange;
+  #range: SessionRange;
   #quantizers: number;
   /** Ranges that the engine has not answered yet. */
-  #nextRanges: QuantizerRange[] = [];
+  #nextRanges: SessionRange[] = [];
   /** Of audio input. */
   readonly #sound: SoundTimeline;
   /** For each flush under way, whom to answer; undefined where that connection is gone. */
@@ -62,7 +65,7 @@ export class Session {
     this.#context = context;
     this.#model = context.engine.model.summary;
     this.#log = context.log.child({ sessionId: this.id });
-    this.#range = resolveBitrate(open.bitrate, this.#model);
+    this.#range = sessionRange(open.bitrate, this.#model);
     this.#quantizers = this.#range.maxQuantizers;
     this.#sound = new SoundTimeline(this.#model);
     this.#output = new OutputQueue(context.limits, (frames) => context.metrics.droppedFrames.inc(frames));
@@ -244,6 +247,7 @@ export class Session {
     return this.#context.engine.openSession({
       mode: mode === 'subscribe' ? 'decode' : mode,
       quantizers: this.#quantizers,
+      adaptiveMinimum: adaptiveMinimum(this.#range),
       ...engineFormats(this.#open, this.#model),
       onResult: (result) => this.#onResult(result),
     });
@@ -297,10 +301,10 @@ export class Session {
         'Mode decode takes no bitrate: the tokens that are sent decide it',
       );
     }
-    const range = resolveBitrate(bitrate, this.#model);
+    const range = sessionRange(bitrate, this.#model);
     this.#nextRanges.push(range);
     if (this.#subscribed) this.#onQuantizers(this.#subscribed.nextFrameIndex);
-    else this.#engine?.setQuantizers(range.maxQuantizers);
+    else this.#engine?.setQuantizers(range.maxQuantizers, adaptiveMinimum(range));
   }
 
   #onResult(result: EngineResult): void {

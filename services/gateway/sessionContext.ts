@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { RawPcmFormat } from '../../codec/audio/index.js';
-import type { OpenMessage } from '../../protocol/clientMessages.js';
+import type { BitrateRange, Depth, OpenMessage } from '../../protocol/clientMessages.js';
 import type { TesseraError } from '../../protocol/errors.js';
-import { isPcmFormat } from '../../protocol/options.js';
+import { isPcmFormat, resolveBitrate, type QuantizerRange } from '../../protocol/options.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
 import type { Engine, EngineSessionOptions } from '../engine/index.js';
 import type { Logger } from '../log.js';
@@ -77,4 +77,19 @@ export function isSameSession(one: OpenMessage, other: OpenMessage): boolean {
       stream,
     ]);
   return keyOf(one) === keyOf(other);
+}
+
+/** A session's range of codebooks, and how each frame's number is chosen; fixed when left out. */
+export interface SessionRange extends QuantizerRange {
+  readonly depth?: Depth;
+}
+
+/** What a client's bitrate range means on a model. @throws TesseraError `bad_options` as `resolveBitrate` does. */
+export function sessionRange(bitrate: BitrateRange | undefined, model: ModelSummary): SessionRange {
+  return { ...resolveBitrate(bitrate, model), ...(bitrate?.depth && { depth: bitrate.depth }) };
+}
+
+/** The fewest codebooks of a frame where depth is adaptive; undefined where it is fixed. */
+export function adaptiveMinimum({ depth, minQuantizers }: SessionRange): number | undefined {
+  return depth === 'adaptive' ? minQuantizers : undefined;
 }
