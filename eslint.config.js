@@ -10,6 +10,7 @@ const IMPORT_DIRECTION = {
   'codec/entropy': ['protocol'],
   services: ['codec', 'protocol'],
   'services/engine': ['codec', 'protocol'],
+  'services/bitrate': ['protocol'],
   scripts: ['services', 'codec', 'protocol'],
   sdk: ['protocol', 'codec/entropy'],
 };

@@ -25,6 +25,8 @@ const streamName = () => z.string().check(z.regex(STREAM_NAME));
 
 /** How each frame's number of codebooks is chosen: the most of the range, or no more than the sound needs. */
 export const DEPTHS = ['fixed', 'adaptive'] as const;
+/** Values of `bitrate.control`. */
+export const RATE_CONTROLS = ['fixed', 'adaptive'] as const;
 
 /** How many codebooks a frame may have: in codebooks or in bits of codes a second, not both. See `resolveBitrate`. */
 export const bitrateRangeSchema = z.object({
@@ -34,6 +36,8 @@ export const bitrateRangeSchema = z.object({
   maxBitsPerSecond: z.optional(positive()),
   /** `fixed` when left out. */
   depth: z.optional(z.enum(DEPTHS)),
+  /** Who chooses within the range: nobody, it is the maximum; or the link, as `ack` tells of it. */
+  control: z.optional(z.enum(RATE_CONTROLS)),
 });
 
 const inputSchema = z.object({

@@ -4,6 +4,7 @@ export {
   INPUT_FORMATS,
   MODES,
   OUTPUT_FORMATS,
+  RATE_CONTROLS,
   SESSION_MODES,
   STREAM_NAME,
 } from './clientMessages.js';
@@ -40,7 +41,7 @@ export type {
 } from './frames.js';
 export { PROTOCOL_LIMITS, PROTOCOL_VERSION, selectSubprotocol, SUBPROTOCOL } from './limits.js';
 export { encodeMessage, errorMessage, parseClientMessage, parseServerMessage } from './messages.js';
-export { bitsPerSecond, checkOpenOptions, isPcmFormat, resolveBitrate } from './options.js';
+export { bitsPerSecond, checkOpenOptions, checkRateControl, isPcmFormat, resolveBitrate } from './options.js';
 export type { QuantizerRange } from './options.js';
 export { bytesPerSample, decodePcm, encodePcm, PCM_FORMATS } from './pcm.js';
 export type { PcmFormat } from './pcm.js';

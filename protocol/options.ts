@@ -30,6 +30,7 @@ export function checkOpenOptions(open: OpenMessage, limits: Pick<SessionLimits, 
   }
   const { mode, input, output } = open;
   checkStreamOptions(open);
+  checkRateControl(open.bitrate, output.format);
   if (mode === 'subscribe') {
     checkFramesPerPacket(open, limits);
     return;
@@ -77,6 +78,18 @@ function checkFramesPerPacket(
   if ((output.framesPerPacket ?? 1) > limits.maxFramesPerPacket) {
     throw badOptions(
       `output.framesPerPacket is ${output.framesPerPacket}, above the limit of ${limits.maxFramesPerPacket}`,
+    );
+  }
+}
+
+/**
+ * Checks that the link decides only where it can: with tokens as output.
+ * @throws TesseraError `bad_options`
+ */
+export function checkRateControl(range: BitrateRange | undefined, format: OutputFormat): void {
+  if (range?.control === 'adaptive' && format !== 'tokens') {
+    throw badOptions(
+      'bitrate.control "adaptive" needs tokens as output: audio takes the same at any bitrate',
     );
   }
 }

@@ -78,13 +78,19 @@ export class OutputQueue {
     this.#nextFrameIndex = firstFrameIndex + frameCount;
     if (this.#mustHold()) {
       this.#onDropped(frameCount);
-      const last = this.#held.at(-1);
-      if (last && 'frameCount' in last) last.frameCount += frameCount;
-      else this.#held.push({ firstFrameIndex, frameCount });
+      this.#hold(firstFrameIndex, frameCount);
       return;
     }
     this.#replay.add(packet);
     this.#send(packet.bytes);
+  }
+
+  /** Says that frames will not come, which were too old to be sent. */
+  drop(firstFrameIndex: number, frameCount: number): void {
+    this.#nextFrameIndex = firstFrameIndex + frameCount;
+    this.#onDropped(frameCount);
+    if (this.#mustHold()) this.#hold(firstFrameIndex, frameCount);
+    else this.#sendGap(firstFrameIndex, frameCount, 'output_dropped');
   }
 
   /**
@@ -151,6 +157,12 @@ export class OutputQueue {
   #mustHold(): boolean {
     const isFull = this.#sink !== undefined && this.#pendingBytes >= this.#limits.maxOutputBufferBytes;
     return isFull || this.#held.length > 0;
+  }
+
+  #hold(firstFrameIndex: number, frameCount: number): void {
+    const last = this.#held.at(-1);
+    if (last && 'frameCount' in last) last.frameCount += frameCount;
+    else this.#held.push({ firstFrameIndex, frameCount });
   }
 
   #sendGap(firstFrameIndex: number, frameCount: number, reason: GapReason): void {

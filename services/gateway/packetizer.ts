@@ -13,6 +13,10 @@ export interface Packet {
 
 /** Gathers the engine's results into packets of so many frames. */
 export interface Packetizer {
+  /** Frames of the packets that are begun from now on. */
+  framesPerPacket: number;
+  /** Frames that wait to fill a packet. */
+  readonly pendingFrames: number;
   /** @returns the packets that are complete now. */
   add(result: Extract<EngineResult, { kind: 'tokens' | 'pcm' }>): Packet[];
   /** @returns what waits, as a shorter packet; undefined when nothing does. */
@@ -22,13 +26,17 @@ export interface Packetizer {
 /** TOKENS. */
 export class TokenPacketizer implements Packetizer {
   readonly #model: ModelSummary;
-  readonly #framesPerPacket: number;
+  framesPerPacket: number;
   #pending: TokenBlock[] = [];
   #pendingFrames = 0;
 
   constructor(model: ModelSummary, framesPerPacket: number) {
     this.#model = model;
-    this.#framesPerPacket = framesPerPacket;
+    this.framesPerPacket = framesPerPacket;
+  }
+
+  get pendingFrames(): number {
+    return this.#pendingFrames;
   }
 
   /** See {@link Packetizer.add}. */
@@ -41,12 +49,12 @@ export class TokenPacketizer implements Packetizer {
     // A packet has one number of codebooks.
     if (waiting && waiting.quantizers !== block.quantizers) packets.push(this.#take());
     for (let at = block.firstFrameIndex; at < end;) {
-      const part = sliceFrames(block, at, Math.min(end, at + this.#framesPerPacket - this.#pendingFrames));
+      const part = sliceFrames(block, at, Math.min(end, at + this.framesPerPacket - this.#pendingFrames));
       if (part === undefined) break;
       this.#pending.push(part);
       this.#pendingFrames += part.frameCount;
       at += part.frameCount;
-      if (this.#pendingFrames === this.#framesPerPacket) packets.push(this.#take());
+      if (this.#pendingFrames === this.framesPerPacket) packets.push(this.#take());
     }
     return packets;
   }
@@ -75,7 +83,7 @@ export interface SoundRange {
 /** PCM: samples moved to their place in time, without the decoder's warm-up and the padding of flushes. */
 export class PcmPacketizer implements Packetizer {
   readonly #model: ModelSummary;
-  readonly #framesPerPacket: number;
+  framesPerPacket: number;
   readonly #sampleBytes: number;
   readonly #sound: () => SoundRange;
   #firstFrameIndex = 0;
@@ -84,9 +92,13 @@ export class PcmPacketizer implements Packetizer {
   /** `sound` tells what of the frames that are added now is sound. */
   constructor(model: ModelSummary, framesPerPacket: number, format: PcmFormat, sound: () => SoundRange) {
     this.#model = model;
-    this.#framesPerPacket = framesPerPacket;
+    this.framesPerPacket = framesPerPacket;
     this.#sampleBytes = bytesPerSample(format);
     this.#sound = sound;
+  }
+
+  get pendingFrames(): number {
+    return this.#pending.length;
   }
 
   /** See {@link Packetizer.add}. */
@@ -97,7 +109,7 @@ export class PcmPacketizer implements Packetizer {
     for (let frame = 0; frame < result.frameCount; frame += 1) {
       if (this.#pending.length === 0) this.#firstFrameIndex = result.firstFrameIndex + frame;
       this.#pending.push(result.bytes.subarray(frame * frameBytes, (frame + 1) * frameBytes));
-      if (this.#pending.length < this.#framesPerPacket) continue;
+      if (this.#pending.length < this.framesPerPacket) continue;
       const packet = this.cut();
       if (packet) packets.push(packet);
     }

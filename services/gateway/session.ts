@@ -2,17 +2,17 @@ import { randomUUID } from 'node:crypto';
 import type { BitrateRange, ClientMessage, OpenMessage, SessionMode } from '../../protocol/clientMessages.js';
 import { TesseraError } from '../../protocol/errors.js';
 import type { ClientFrame } from '../../protocol/frames.js';
-import { bitsPerSecond, isPcmFormat } from '../../protocol/options.js';
+import { bitsPerSecond, checkRateControl } from '../../protocol/options.js';
 import type { ModelSummary, ServerMessageOf, SessionTotals } from '../../protocol/serverMessages.js';
 import type { EngineResult, EngineSession } from '../engine/index.js';
 import type { Logger } from '../log.js';
 import { FileInput } from './fileInput.js';
 import { sessionLimits } from './limits.js';
 import { OutputQueue } from './outputQueue.js';
-import { PcmPacketizer, TokenPacketizer, type Packetizer, type SoundRange } from './packetizer.js';
+import type { SoundRange } from './packetizer.js';
+import { PacketOutput } from './packetOutput.js';
 import { PcmInput } from './pcmInput.js';
 import {
-  type Acknowledgement,
   adaptiveMinimum,
   engineFormats,
   isSameSession,
@@ -38,7 +38,7 @@ export class Session {
   readonly #model: ModelSummary;
   readonly #log: Logger;
   readonly #output: OutputQueue;
-  readonly #packetizer: Packetizer;
+  readonly #packets: PacketOutput;
   #engine: EngineSession | undefined;
   #input: SessionInput | undefined;
   /** What it publishes. */
@@ -56,7 +56,6 @@ export class Session {
   readonly #sound: SoundTimeline;
   /** For each flush under way, whom to answer; undefined where that connection is gone. */
   #flushes: (SessionClient | (() => void) | undefined)[] = [];
-  #acknowledgement: Acknowledgement | undefined;
   #isEnded = false;
 
   private constructor(open: OpenMessage, context: SessionContext) {
@@ -69,10 +68,14 @@ export class Session {
     this.#quantizers = this.#range.maxQuantizers;
     this.#sound = new SoundTimeline(this.#model);
     this.#output = new OutputQueue(context.limits, (frames) => context.metrics.droppedFrames.inc(frames));
-    const framesPerPacket = open.output.framesPerPacket ?? 1;
-    this.#packetizer = isPcmFormat(open.output.format)
-      ? new PcmPacketizer(this.#model, framesPerPacket, open.output.format, () => this.#soundRange())
-      : new TokenPacketizer(this.#model, framesPerPacket);
+    this.#packets = new PacketOutput(open, {
+      queue: this.#output,
+      model: this.#model,
+      range: this.#range,
+      maxFramesPerPacket: context.limits.maxFramesPerPacket,
+      log: this.#log,
+      sound: () => this.#soundRange(),
+    });
   }
 
   /**
@@ -104,11 +107,6 @@ export class Session {
   /** Whether a connection is attached. */
   get isAttached(): boolean {
     return this.#client !== undefined;
-  }
-
-  /** What the client last acknowledged; rate control works with it. */
-  get acknowledgement(): Acknowledgement | undefined {
-    return this.#acknowledgement;
   }
 
   /** Memory that waits for the network to take it. */
@@ -171,6 +169,7 @@ export class Session {
   /** The connection is gone; the session waits for another. */
   detach(): void {
     this.#client = undefined;
+    this.#packets.restart();
     this.#output.detach();
     this.#flushes = this.#flushes.map((each) => (typeof each === 'function' ? each : undefined));
     this.#log.info({ totals: this.totals }, 'session waits for its client');
@@ -189,8 +188,7 @@ export class Session {
         return;
       case 'ack': {
         const { nextFrameIndex, bufferMs, arrivalMs } = message;
-        this.#acknowledgement = { nextFrameIndex, bufferMs, arrivalMs, receivedMs: performance.now() };
-        this.#output.acknowledge(nextFrameIndex);
+        this.#packets.acknowledge({ nextFrameIndex, bufferMs, arrivalMs, receivedMs: performance.now() });
         return;
       }
       case 'flush':
@@ -207,7 +205,7 @@ export class Session {
 
   /** Sends the rest, then `closed`, as the last of the session. */
   sayClosed(): void {
-    this.#cutPacket();
+    this.#packets.cut();
     this.#output.message(() => ({ type: 'closed', totals: this.totals }));
     // However full the network is: it is the last.
     this.#output.release();
@@ -226,6 +224,7 @@ export class Session {
 
   #attach(client: SessionClient): void {
     this.#client = client;
+    this.#packets.restart();
     this.#output.attach(client);
     if (this.#input?.isPaused) client.onPause(true);
   }
@@ -301,7 +300,9 @@ export class Session {
         'Mode decode takes no bitrate: the tokens that are sent decide it',
       );
     }
+    checkRateControl(bitrate, this.#open.output.format);
     const range = sessionRange(bitrate, this.#model);
+    this.#packets.setControl(bitrate.control, range);
     this.#nextRanges.push(range);
     if (this.#subscribed) this.#onQuantizers(this.#subscribed.nextFrameIndex);
     else this.#engine?.setQuantizers(range.maxQuantizers, adaptiveMinimum(range));
@@ -312,13 +313,13 @@ export class Session {
     switch (result.kind) {
       case 'tokens':
         this.#context.metrics.outputFrames.inc({ mode: this.mode }, result.block.frameCount);
-        for (const packet of this.#packetizer.add(result)) this.#output.packet(packet);
+        this.#packets.add(result);
         this.#stream?.add(result.block);
         return;
       case 'pcm': {
         this.#context.metrics.outputFrames.inc({ mode: this.mode }, result.frameCount);
         const placed = { ...result, firstFrameIndex: this.#firstFrameIndex + result.firstFrameIndex };
-        for (const packet of this.#packetizer.add(placed)) this.#output.packet(packet);
+        this.#packets.add(placed);
         return;
       }
       case 'heard':
@@ -342,13 +343,13 @@ export class Session {
     if (!range) return;
     this.#range = range;
     this.#quantizers = range.maxQuantizers;
-    this.#cutPacket();
+    this.#packets.cut();
     const bitrate = this.#bitrate();
     this.#output.message(() => ({ type: 'bitrate', ...bitrate, fromFrameIndex }), { replaces: 'bitrate' });
   }
 
   #onFlushed(): void {
-    this.#cutPacket();
+    this.#packets.cut();
     this.#sound.finishStretch();
     this.#stream?.endStretch();
     const asked = this.#flushes.shift();
@@ -362,11 +363,6 @@ export class Session {
   #onStreamEnd(): void {
     this.#isStreamEnded = true;
     this.#client?.onStreamEnd();
-  }
-
-  #cutPacket(): void {
-    const packet = this.#packetizer.cut();
-    if (packet) this.#output.packet(packet);
   }
 
   #fail(error: TesseraError): void {
@@ -391,7 +387,7 @@ export class Session {
       model: this.#model,
       provider: this.#context.engine.model.provider,
       bitrate: this.#bitrate(),
-      framesPerPacket: this.#open.output.framesPerPacket ?? 1,
+      framesPerPacket: this.#packets.framesPerPacket,
       ...(this.#subscribed ? { firstFrameIndex: this.#firstFrameIndex } : {}),
       limits: sessionLimits(this.#context.limits),
     };

@@ -423,17 +423,6 @@ describe('resuming', () => {
   });
 });
 
-test('an acknowledgement is kept with the session', async () => {
-  const client = await GatewayClient.open(port, encode);
-  client.sendAudio(speech.subarray(0, 9600), 960);
-  await client.until(() => client.tokens.length === 10);
-  client.send({ type: 'ack', nextFrameIndex: 8, bufferMs: 120, arrivalMs: 5000.5 });
-  await client.flush();
-  const session = [...gateway.sessions].find(({ id }) => id === client.opened.sessionId);
-  expect(session?.acknowledgement).toMatchObject({ nextFrameIndex: 8, bufferMs: 120, arrivalMs: 5000.5 });
-  await client.close();
-});
-
 test('a close in the middle of the input ends the session at once, with its totals', async () => {
   const client = await GatewayClient.open(port, encode);
   client.sendAudio(speech, 960);

@@ -31,6 +31,8 @@ export class GatewayClient {
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
   /** Payload bytes of AUDIO sent. */
   byteOffset = 0;
+  /** Whether it says `ack` for each packet of tokens, as rate control needs. */
+  acknowledges = false;
   #waiters: (() => void)[] = [];
   #isClosed = false;
   readonly #seen = new Map<ServerMessage['type'], number>();
@@ -158,7 +160,12 @@ export class GatewayClient {
     if (isBinary) {
       const { model, limits } = this.opened;
       const context = { ...limits, codebookSize: model.codebookSize, maxQuantizers: model.quantizers };
-      this.#add({ kind: 'frame', frame: decodeServerFrame(new Uint8Array(data), context) });
+      const frame = decodeServerFrame(new Uint8Array(data), context);
+      this.#add({ kind: 'frame', frame });
+      if (this.acknowledges && frame.kind !== 'pcm') {
+        const nextFrameIndex = frame.firstFrameIndex + frame.frameCount;
+        this.send({ type: 'ack', nextFrameIndex, bufferMs: 0, arrivalMs: performance.now() });
+      }
       return;
     }
     const message = parseServerMessage(data.toString());

@@ -1,0 +1,18 @@
+export { CONTROL_TRANSITIONS } from './controlStates.js';
+export { startControl, stepControl } from './controller.js';
+export { choosePacketShape, rateBounds } from './packetShapes.js';
+export { CONTROL_EVENTS, CONTROL_STATES } from './types.js';
+export type {
+  ControlEvent,
+  ControlSettings,
+  ControlState,
+  ControlStateName,
+  Decision,
+  DecisionReasons,
+  Feedback,
+  PacketShape,
+  SentPacket,
+} from './types.js';
+export { packetWireBytes, wireBitsPerSecond, wireBytesOf } from './wireCost.js';
+export { PacedOutput } from './pacedOutput.js';
+export type { PaceablePacket, PacedOutputHost } from './pacedOutput.js';

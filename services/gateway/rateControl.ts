@@ -1,0 +1,105 @@
+import { bitsPerCode } from '../../protocol/bitPacking.js';
+import type { ModelSummary } from '../../protocol/serverMessages.js';
+import type { QuantizerRange } from '../../protocol/options.js';
+import { takeQuantizers, type TokenBlock } from '../../protocol/tokens.js';
+import { PacedOutput } from '../bitrate/index.js';
+import type { Logger } from '../log.js';
+import type { OutputQueue } from './outputQueue.js';
+import type { Packet, Packetizer } from './packetizer.js';
+import type { Acknowledgement } from './sessionContext.js';
+
+/** Sound in the longest packets of a client that names no number of frames. */
+const DEFAULT_PACKET_MS = 120;
+
+/** Most frames that a packet gathers under rate control. */
+export function maxFramesUnderControl(
+  asked: number | undefined,
+  model: ModelSummary,
+  maxFramesPerPacket: number,
+): number {
+  const frames = Math.max(1, Math.floor((DEFAULT_PACKET_MS * model.frameRate) / 1000));
+  return asked ?? Math.min(frames, maxFramesPerPacket);
+}
+
+/** Lets the link decide how many codebooks and frames the packets of a session have, and when they go. */
+export class RateControl {
+  readonly #output: OutputQueue;
+  readonly #packetizer: Packetizer;
+  readonly #paced: PacedOutput<Packet>;
+
+  /** `log` gets every decision at level debug. */
+  constructor(
+    output: OutputQueue,
+    packetizer: Packetizer,
+    options: {
+      readonly model: ModelSummary;
+      readonly range: QuantizerRange;
+      readonly maxFramesPerPacket: number;
+      readonly log: Logger;
+    },
+  ) {
+    const { model, range, maxFramesPerPacket, log } = options;
+    this.#output = output;
+    this.#packetizer = packetizer;
+    const settings = {
+      ...range,
+      maxFramesPerPacket,
+      frameMs: 1000 / model.frameRate,
+      bitsPerCode: bitsPerCode(model.codebookSize),
+    };
+    this.#paced = new PacedOutput(settings, performance.now(), {
+      send: (packet) => output.packet(packet),
+      drop: (firstFrameIndex, frameCount) => output.drop(firstFrameIndex, frameCount),
+      ...(log.isLevelEnabled('debug')
+        ? { onDecision: (feedback, decision) => log.debug({ feedback, decision }, 'rate') }
+        : {}),
+    });
+  }
+
+  /** Takes note that frames are there, and cuts them to what the packet that they join may have. */
+  cut(block: TokenBlock): TokenBlock {
+    this.#paced.feedback({
+      kind: 'tick',
+      nowMs: performance.now(),
+      bufferedBytes: this.#output.pendingBytes,
+    });
+    // Only between packets: all frames of one have the same codebooks.
+    if (this.#packetizer.pendingFrames === 0) {
+      this.#packetizer.framesPerPacket = this.#paced.shape.framesPerPacket;
+      this.#quantizers = this.#paced.shape.quantizers;
+    }
+    return takeQuantizers(block, this.#quantizers);
+  }
+  #quantizers = 1;
+
+  /** Sends a packet now, or when the link has room. */
+  packet(packet: Packet): void {
+    this.#paced.packet(packet, performance.now());
+  }
+
+  /** Sends all that waits: a message has to come behind it. */
+  release(): void {
+    this.#paced.release(performance.now());
+  }
+
+  /** Learns from what the client has got. */
+  acknowledge({ nextFrameIndex, bufferMs, arrivalMs, receivedMs }: Acknowledgement): void {
+    this.#paced.feedback({
+      kind: 'ack',
+      nowMs: receivedMs,
+      nextFrameIndex,
+      bufferMs,
+      ...(arrivalMs === undefined ? {} : { arrivalMs }),
+    });
+  }
+
+  /** Another range of codebooks. */
+  setRange(range: QuantizerRange): void {
+    this.#paced.setRange(range);
+  }
+
+  /** The connection is gone, or another one. */
+  restart(): void {
+    this.#paced.restart(performance.now());
+  }
+}

@@ -1,0 +1,202 @@
+import {
+  choosePacketShape,
+  CONTROL_EVENTS,
+  CONTROL_STATES,
+  CONTROL_TRANSITIONS,
+  PacedOutput,
+  packetWireBytes,
+  rateBounds,
+  startControl,
+  stepControl,
+  wireBitsPerSecond,
+  wireBytesOf,
+  type ControlSettings,
+  type Decision,
+  type Feedback,
+} from '../../../services/bitrate/index.js';
+import { encodeFrame } from '../../../protocol/index.js';
+import { seededRandom } from '../../support/streams.js';
+
+const SETTINGS: ControlSettings = {
+  minQuantizers: 1,
+  maxQuantizers: 12,
+  maxFramesPerPacket: 6,
+  frameMs: 20,
+  bitsPerCode: 10,
+};
+
+describe('the cost of a packet', () => {
+  test.each([
+    { quantizers: 1, framesPerPacket: 1, frameIndex: 0 },
+    { quantizers: 6, framesPerPacket: 5, frameIndex: 300 },
+    { quantizers: 12, framesPerPacket: 10, frameIndex: 20_000 },
+  ])('$quantizers codebooks of $framesPerPacket frames', ({ frameIndex, ...shape }) => {
+    const { quantizers, framesPerPacket: frameCount } = shape;
+    const codes = new Uint16Array(quantizers * frameCount);
+    const frame = encodeFrame(
+      { kind: 'tokens', firstFrameIndex: frameIndex, frameCount, quantizers, codes },
+      { codebookSize: 1024 },
+    );
+    const webSocketHeader = frame.length > 125 ? 4 : 2;
+    expect(packetWireBytes(shape, SETTINGS, frameIndex)).toBe(52 + webSocketHeader + frame.length);
+    expect(wireBytesOf(frame.length)).toBe(52 + webSocketHeader + frame.length);
+  });
+
+  test('decides how much sound a packet gathers: long packets on slow links, single frames on fast ones', () => {
+    const { least, most } = rateBounds(SETTINGS);
+    let last = choosePacketShape(0, SETTINGS, 0).shape;
+    expect(last).toEqual({ quantizers: 1, framesPerPacket: 6 });
+    for (let rate = least; rate <= 1.1 * most; rate += 100) {
+      const { shape, nextBitsPerSecond } = choosePacketShape(rate, SETTINGS, 1000);
+      expect(nextBitsPerSecond).toBeGreaterThan(rate);
+      expect(wireBitsPerSecond(shape, SETTINGS, 1000)).toBeLessThanOrEqual(rate);
+      expect(shape.quantizers).toBeGreaterThanOrEqual(Math.min(last.quantizers, 11));
+      last = shape;
+    }
+    expect(last).toEqual({ quantizers: 12, framesPerPacket: 1 });
+  });
+});
+
+describe('the controller', () => {
+  test('has a transition for every state and event', () => {
+    for (const state of CONTROL_STATES) {
+      for (const event of CONTROL_EVENTS) {
+        const next = CONTROL_TRANSITIONS[state][event];
+        expect(CONTROL_STATES).toContain(next);
+        if (event === 'overuse') expect(next).toBe('backing_off');
+        if (event === 'starved') expect(next).toBe('stalled');
+        // Only time makes a state probe, so that it never grows right after it was lowered.
+        if (next === 'probing' && state !== 'probing') expect([state, event]).toEqual(['steady', 'rested']);
+      }
+    }
+  });
+
+  /** Feedback of a link of so many bits a second, packet by packet; what the controller decided. */
+  function drive(bitsPerSecondAt: (timeMs: number) => number, durationMs: number, clockOffsetMs: number) {
+    const log: { feedback: Feedback; decision: Decision }[] = [];
+    const sent: { endFrameIndex: number; arrivalMs: number }[] = [];
+    const waits: { atMs: number; waitMs: number }[] = [];
+    let freeAtMs = 0;
+    let nowMs = 0;
+    const output = new PacedOutput<{ firstFrameIndex: number; frameCount: number; bytes: Uint8Array }>(
+      SETTINGS,
+      0,
+      {
+        send: ({ firstFrameIndex, frameCount, bytes }) => {
+          const startMs = Math.max(nowMs, freeAtMs);
+          waits.push({ atMs: nowMs, waitMs: startMs - nowMs });
+          freeAtMs = startMs + (8000 * wireBytesOf(bytes.length)) / bitsPerSecondAt(startMs);
+          sent.push({ endFrameIndex: firstFrameIndex + frameCount, arrivalMs: freeAtMs + 40 });
+        },
+        drop: () => undefined,
+        onDecision: (feedback, decision) => log.push({ feedback, decision }),
+      },
+    );
+    let pending = 0;
+    for (let frame = 0; frame * 20 < durationMs; frame += 1) {
+      nowMs = frame * 20;
+      while (sent[0] && sent[0].arrivalMs + 40 <= nowMs) {
+        const { endFrameIndex, arrivalMs } = sent.shift()!;
+        output.feedback({
+          kind: 'ack',
+          nowMs,
+          nextFrameIndex: endFrameIndex,
+          bufferMs: 0,
+          arrivalMs: arrivalMs + clockOffsetMs,
+        });
+      }
+      output.feedback({ kind: 'tick', nowMs, bufferedBytes: 0 });
+      pending += 1;
+      const { quantizers, framesPerPacket } = output.shape;
+      if (pending < framesPerPacket) continue;
+      const bytes = new Uint8Array(4 + Math.ceil((pending * quantizers * 10) / 8));
+      output.packet({ firstFrameIndex: frame + 1 - pending, frameCount: pending, bytes }, nowMs);
+      pending = 0;
+    }
+    return { log, waits };
+  }
+
+  test('decides the same when its feedback is replayed, and whatever the clock of the receiver shows', () => {
+    const random = seededRandom(5);
+    const rates = Array.from({ length: 40 }, () => 5000 + 15_000 * random());
+    const rateAt = (timeMs: number): number => rates[Math.floor(timeMs / 1000) % rates.length]!;
+    const { log } = drive(rateAt, 30_000, 0);
+    const kept = JSON.parse(JSON.stringify(log)) as typeof log;
+    let state = stepControl(
+      startControl(SETTINGS, 0),
+      { kind: 'tick', nowMs: 0, bufferedBytes: 0 },
+      SETTINGS,
+    ).state;
+    for (const { feedback, decision } of kept) {
+      const step = stepControl(state, feedback, SETTINGS);
+      ({ state } = step);
+      expect(JSON.parse(JSON.stringify(step.decision))).toEqual(decision);
+    }
+    const states = new Set(log.map(({ decision }) => decision.reasons.state));
+    expect([...states]).toEqual(expect.arrayContaining(['startup', 'backing_off', 'steady', 'probing']));
+    const shapesOf = (each: typeof log): unknown[] =>
+      each.map(({ decision }) => [decision.quantizers, decision.framesPerPacket]);
+    expect(shapesOf(drive(rateAt, 30_000, 1e9).log)).toEqual(shapesOf(log));
+  });
+
+  test.each([6000, 9000, 14_000, 22_000])('uses most of a link of %i bit/s and hardly waits', (rate) => {
+    const { log, waits } = drive(() => rate, 40_000, 0);
+    const settled = log.filter(({ feedback }) => feedback.nowMs > 10_000);
+    const mean = (values: number[]): number => values.reduce((sum, each) => sum + each, 0) / values.length;
+    const used = mean(settled.map(({ decision }) => wireBitsPerSecond(decision, SETTINGS, 1000)));
+    expect(used / rate).toBeGreaterThan(0.7);
+    expect(used / rate).toBeLessThan(1.02);
+    expect(mean(waits.filter(({ atMs }) => atMs > 10_000).map(({ waitMs }) => waitMs))).toBeLessThan(80);
+  });
+
+  test('holds back and drops with a mark while nothing arrives, and is back soon after', () => {
+    const drops: [number, number][] = [];
+    const sent: number[] = [];
+    const output = new PacedOutput<{ firstFrameIndex: number; frameCount: number; bytes: Uint8Array }>(
+      SETTINGS,
+      0,
+      {
+        send: ({ firstFrameIndex }) => sent.push(firstFrameIndex),
+        drop: (firstFrameIndex, frameCount) => drops.push([firstFrameIndex, frameCount]),
+      },
+    );
+    const packet = (frame: number) => ({ firstFrameIndex: frame, frameCount: 1, bytes: new Uint8Array(12) });
+    const step = (frame: number, acknowledged: boolean): void => {
+      output.feedback({ kind: 'tick', nowMs: frame * 20, bufferedBytes: 0 });
+      output.packet(packet(frame), frame * 20);
+      if (!acknowledged) return;
+      const nowMs = frame * 20 + 19;
+      output.feedback({ kind: 'ack', nowMs, nextFrameIndex: frame + 1, bufferMs: 0, arrivalMs: nowMs });
+    };
+    for (let frame = 0; frame < 100; frame += 1) step(frame, true);
+    expect(sent).toHaveLength(100);
+    for (let frame = 100; frame < 200; frame += 1) step(frame, false);
+    expect(output.decision.reasons.state).toBe('stalled');
+    const underWay = sent.length - 100;
+    expect(underWay).toBeLessThan(30);
+    output.feedback({
+      kind: 'ack',
+      nowMs: 4000,
+      nextFrameIndex: 100 + underWay,
+      bufferMs: 0,
+      arrivalMs: 4000,
+    });
+    // What was too old is one gap; what is left is not older than 250 ms.
+    expect(drops).toEqual([[100 + underWay, expect.any(Number)]]);
+    expect(drops[0]![0] + drops[0]![1]).toBe(sent.find((frame) => frame >= 100 + underWay));
+    expect(drops[0]![0] + drops[0]![1]).toBeGreaterThanOrEqual(187);
+    expect(output.decision.reasons.state).not.toBe('stalled');
+  });
+
+  test('has no use for acknowledgements of what was never sent, and bounds what it remembers', () => {
+    let { state } = { state: startControl(SETTINGS, 0) };
+    const before = state;
+    ({ state } = stepControl(state, { kind: 'ack', nowMs: 5, nextFrameIndex: 99, bufferMs: 0 }, SETTINGS));
+    expect({ ...state, shape: before.shape }).toEqual(before);
+    for (let frame = 0; frame < 2000; frame += 1) {
+      const sent = { kind: 'sent', nowMs: frame, endFrameIndex: frame + 1, wireBytes: 70 } as const;
+      ({ state } = stepControl(state, sent, SETTINGS));
+    }
+    expect(state.inFlight).toHaveLength(256);
+  });
+});
