@@ -67,6 +67,11 @@ export async function findCapacity(
   }
 }
 
+/** How many times the sessions of another way; a dash where that served none. */
+export function ratio(one: Capacity, other: Capacity): string {
+  return other.sessions === 0 ? '–' : (one.sessions / other.sessions).toFixed(1);
+}
+
 /** Markdown rows of trials, by the number of sessions. */
 export function trialTable(trials: readonly Trial[]): string {
   const rows = [...trials]

@@ -10,7 +10,7 @@ import { BroadcastChannel } from 'node:worker_threads';
 import { readAudio } from '../../codec/index.js';
 import { Engine, type EngineOptions } from '../../services/engine/index.js';
 import { lateOption, MODEL_OPTION, providerOption } from './benchOptions.js';
-import { findCapacity, summarizeTrial, trialTable, type Capacity, type Trial } from './capacity.js';
+import { findCapacity, ratio, summarizeTrial, trialTable, type Capacity, type Trial } from './capacity.js';
 import { describeCommand, describeMachine, describeOtherLoad } from './machine.js';
 import { MEMORY_CHANNEL, type WorkerMemory } from './workerMemory.js';
 
@@ -184,7 +184,7 @@ async function main(): Promise<void> {
   console.log(`The engine\n\n${trialTable(batched.trials)}\n`);
   console.log('| | sessions, full duplex |\n|---|---|');
   console.log(`| naive | ${naive.sessions} |\n| engine | ${batched.sessions} |`);
-  console.log(`| ratio | ${(batched.sessions / naive.sessions).toFixed(1)} |\n`);
+  console.log(`| ratio | ${ratio(batched, naive)} |\n`);
   await reportMemory(speech, Math.max(1, Math.floor(batched.sessions / 2)));
 }
 

@@ -1,4 +1,4 @@
-import { IN_TIME_SHARE, trialTable, type Capacity, type Trial } from './capacity.js';
+import { IN_TIME_SHARE, ratio, trialTable, type Capacity, type Trial } from './capacity.js';
 import { drawCharts, type ChartLine } from './lineChart.js';
 import type { LoadTrial } from './loadTrials.js';
 
@@ -48,7 +48,7 @@ algorithmic delay. Each trial counts ${notes.seconds} s after a second of warm-u
 |---|---|
 | naive: one session, one frame a run | ${naive.sessions} |
 | Tessera | ${batched.sessions} |
-| ratio | ${(batched.sessions / naive.sessions).toFixed(1)} |
+| ratio | ${ratio(batched, naive)} |
 
 | at half load: ${half.sessions} sessions | |
 |---|---|

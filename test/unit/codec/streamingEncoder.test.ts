@@ -14,6 +14,17 @@ beforeAll(async () => {
 
 afterAll(() => model.close());
 
+test('samples too small to hear reach the graph as silence: arithmetic on such numbers is slow', async () => {
+  const denormal = new Float32Array(model.manifest.hop).fill(1e-39);
+  const encoder = new StreamingEncoder(model);
+  await encoder.push(denormal);
+  const loaded = await model.sharedEncoderBatch.use(1, 1, (batch) =>
+    Promise.resolve(batch.pcm.slice(0, denormal.length)),
+  );
+  expect(loaded).toEqual(new Float32Array(denormal.length));
+  encoder.close();
+});
+
 test('a block comes when a frame is whole, with all codebooks', async () => {
   const encoder = new StreamingEncoder(model);
   expect(await encoder.push(speech.subarray(0, hop - 1))).toBeUndefined();
