@@ -24,6 +24,8 @@ class Config:
     decoder_fine_channels: int = 192
     kernel: int = 7
     expansion: int = 3
+    noise_from_hz: int = 0  # from here on the decoder gives levels, and signs of a table stand in for phase (0: nowhere)
+    noise_rows: int = 256  # token frames of signs in that table
 
     @property
     def fine_per_token(self) -> int:
@@ -37,6 +39,11 @@ class Config:
     def overlap(self) -> int:
         """Samples by which synthesis lags analysis (the tail of the overlap-add)."""
         return self.window - self.step
+
+    @property
+    def noise_bin(self) -> int:
+        """The first bin with signs of the noise table; all of `bins` where there are none."""
+        return self.noise_from_hz * self.window // self.sample_rate if self.noise_from_hz else self.bins
 
     def to_dict(self) -> dict:
         return asdict(self)

@@ -40,12 +40,16 @@ class SpectralLoss(nn.Module):
     """Two losses from one set of spectra, each a mean over several windows.
 
     Complex: squared error of compressed complex spectra plus half the absolute error of compressed magnitudes, both
-    relative to the source. It keeps the waveform. Mel: mean absolute difference of log10 mel magnitudes.
+    relative to the source, below `complex_below_hz`. It keeps the waveform. Mel: mean absolute difference of log10 mel magnitudes.
     """
 
-    def __init__(self, rate: int, windows=((256, 20), (512, 40), (1024, 80), (2048, 160)), power: float = 0.3, floor: float = 1e-5):
+    def __init__(
+        self, rate: int, windows=((256, 20), (512, 40), (1024, 80), (2048, 160)), power: float = 0.3, floor: float = 1e-5,
+        complex_below_hz: float = math.inf,
+    ):
         super().__init__()
         self.windows, self.power, self.floor = windows, power, floor
+        self.bins = {size: min(size // 2 + 1, int(min(complex_below_hz, rate) * size / rate)) for size, _ in windows}
         for size, bands in windows:
             self.register_buffer(f"window{size}", torch.hann_window(size), persistent=False)
             self.register_buffer(f"filters{size}", mel_filters(rate, size, bands, rate / 2), persistent=False)
@@ -60,9 +64,10 @@ class SpectralLoss(nn.Module):
     def forward(self, y: torch.Tensor, x: torch.Tensor):
         complex_loss, mel_loss = 0.0, 0.0
         for size, _ in self.windows:
-            yr, yi, ym, y_mel = self.views(y, size)
+            *y_complex, y_mel = self.views(y, size)
             with torch.no_grad():
-                xr, xi, xm, x_mel = self.views(x, size)
+                *x_complex, x_mel = self.views(x, size)
+            yr, yi, ym, xr, xi, xm = (part[..., : self.bins[size]] for part in (*y_complex, *x_complex))
             error = ((yr - xr).square() + (yi - xi).square()).mean() / xm.square().mean()
             complex_loss = complex_loss + error + 0.5 * (ym - xm).abs().mean() / xm.mean()
             mel_loss = mel_loss + (y_mel - x_mel).abs().mean()

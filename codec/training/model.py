@@ -180,6 +180,41 @@ class Decoder(nn.Module):
         return self.head(x)
 
 
+class Noise(nn.Module):
+    """Signs for the bins whose phase the codes do not carry.
+
+    Left to itself the decoder gives such bins the same phase in every fine frame, which sounds as a buzz of their rate.
+    The table's row is chosen by the frame's own codes, so that no state is needed and cutting a stream changes nothing.
+    """
+
+    def __init__(self, config: Config):
+        super().__init__()
+        self.config = config
+        width = config.bins - config.noise_bin
+        generator = torch.Generator().manual_seed(7)
+        signs = torch.randint(0, 2, (config.noise_rows, config.fine_per_token, width), generator=generator) * 2 - 1
+        self.register_buffer("signs", signs.float(), persistent=False)
+        self.register_buffer("factors", torch.arange(config.quantizers) * 2.0 + 1.0, persistent=False)
+
+    def rows(self, codes: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
+        """codes [B, Q, T], active [B, Q] of 0 or 1 → rows of the table [B, T]. Floats: the sums are exact below 2^24."""
+        total = (codes.float() * (active * self.factors).unsqueeze(2)).sum(1)
+        return (total - torch.floor(total / self.config.noise_rows) * self.config.noise_rows).long()
+
+    def apply_to(self, compressed: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:
+        """Compressed spectra [B, J, 2 * bins] with signs [B, J, bins - noise_bin] on their upper bins."""
+        whole = F.pad(signs, (self.config.noise_bin, 0), value=1.0)
+        return compressed * torch.cat([whole, whole], -1)
+
+    def random(self, compressed: torch.Tensor) -> torch.Tensor:
+        """Fresh signs, for training."""
+        shape = (*compressed.shape[:2], self.config.bins - self.config.noise_bin)
+        return self.apply_to(compressed, torch.randint(0, 2, shape, device=compressed.device) * 2.0 - 1.0)
+
+    def forward(self, compressed: torch.Tensor, codes: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
+        return self.apply_to(compressed, self.signs[self.rows(codes, active)].flatten(1, 2))
+
+
 class Codec(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
@@ -188,6 +223,7 @@ class Codec(nn.Module):
         self.encoder = Encoder(config)
         self.quantizer = MaskedChannelRVQ(config)
         self.decoder = Decoder(config)
+        self.noise = Noise(config)
 
     def set_compute(self, dtype: torch.dtype) -> None:
         for module in self.modules():
@@ -207,6 +243,7 @@ class Codec(nn.Module):
         """codes [B, Q, T] → pcm [B, T * hop], lagging the input by the overlap."""
         batch, depth, frames = codes.shape
         flat = codes.transpose(0, 1).reshape(depth, -1)
-        active = (torch.arange(depth, device=codes.device) < quantizers).float()[:, None].expand_as(flat)
-        latent = self.quantizer.decode(flat, active).reshape(batch, frames, -1)
-        return self.spectrum.synthesize(self.decoder(latent)).clamp(-1, 1)
+        active = (torch.arange(depth, device=codes.device) < quantizers).float()
+        latent = self.quantizer.decode(flat, active[:, None].expand_as(flat)).reshape(batch, frames, -1)
+        compressed = self.noise(self.decoder(latent), codes, active.expand(batch, depth))
+        return self.spectrum.synthesize(compressed).clamp(-1, 1)

@@ -39,11 +39,14 @@ class MaskedChannelRVQ(nn.Module):
         return (vectors @ book.t() - 0.5 * (book * book).sum(1)).argmax(1)
 
     @torch.no_grad()
-    def initialize(self, latents: torch.Tensor, iterations: int = 12) -> None:
-        """K-means of every stage over latents [N, C]; N should be dozens of times the codebook size."""
+    def initialize(self, latents: torch.Tensor, iterations: int = 12, first: int = 0) -> None:
+        """K-means of every stage from `first` on over latents [N, C]; N should be dozens of times the codebook size."""
         total = torch.zeros_like(latents)
         for stage in range(self.quantizers):
             vectors = self.stage_input(latents, total, stage)
+            if stage < first:
+                total = total + self.codebooks[stage][self.nearest(vectors, stage)]
+                continue
             picks = torch.randperm(len(vectors), device=vectors.device)
             self.codebooks[stage] = vectors[picks[: self.size]]
             for _ in range(iterations):

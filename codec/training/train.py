@@ -6,7 +6,9 @@ any machine. A run stops at --minutes, keeps its checkpoint, and goes on from it
 """
 
 import argparse
+import dataclasses
 import json
+import math
 import os
 import time
 
@@ -33,20 +35,28 @@ class Trainer:
             torch.backends.cudnn.allow_tf32 = True
             torch.backends.cudnn.benchmark = True
         torch.manual_seed(options.seed)
-        self.config: Config = PRESETS[options.preset]
+        start = torch.load(options.start, map_location=self.device) if options.start else None
+        self.config: Config = Config.from_dict(start["config"]) if start else PRESETS[options.preset]
+        if options.noise_from_hz:
+            self.config = dataclasses.replace(self.config, noise_from_hz=options.noise_from_hz)
         self.codec = Codec(self.config).to(self.device).train()
         self.average = Codec(self.config).to(self.device).eval()
         self.average.load_state_dict(self.codec.state_dict())
         self.judges = Discriminators().to(self.device)
         if self.device.type == "cuda":
             self.codec.set_compute(torch.bfloat16)
-        self.spectral = SpectralLoss(self.config.sample_rate).to(self.device)
+        phase_below_hz = options.noise_from_hz or math.inf
+        self.spectral = SpectralLoss(self.config.sample_rate, complex_below_hz=phase_below_hz).to(self.device)
         self.envelope = EnvelopeLoss(self.config.sample_rate).to(self.device)
         self.rate = torch.tensor(0.0, device=self.device)
         fused = dict(fused=True, capturable=True) if self.device.type == "cuda" else {}
         # A tensor as the rate lets a captured graph follow the schedule; the CPU's AdamW wants a number.
         rate = self.rate if self.device.type == "cuda" else 0.0
-        self.optimizer = torch.optim.AdamW(self.codec.parameters(), lr=rate, betas=(0.8, 0.99), weight_decay=0.01, **fused)
+        # What is trained; with --decoder-only, encoder and codebooks stay and the codes with them.
+        self.trained = self.codec.decoder if options.decoder_only else self.codec
+        if options.decoder_only:
+            self.codec.quantizer.eval()
+        self.optimizer = torch.optim.AdamW(self.trained.parameters(), lr=rate, betas=(0.8, 0.99), weight_decay=0.01, **fused)
         self.judge_optimizer = torch.optim.AdamW(self.judges.parameters(), lr=rate, betas=(0.8, 0.99), **fused)
         pcm = torch.from_numpy(np.load(os.path.join(options.data, "train.npy"))).to(self.device)
         self.crops = Crops(pcm, int(options.seconds * self.config.sample_rate) // self.config.hop * self.config.hop, options.batch)
@@ -59,8 +69,8 @@ class Trainer:
         self.checkpoint = os.path.join(options.run, "checkpoint.pt")
         if os.path.exists(self.checkpoint):
             self.restore()
-        elif options.start:
-            weights = {k: v.float() for k, v in torch.load(options.start, map_location=self.device)["average"].items()}
+        elif start:
+            weights = {k: v.float() for k, v in start["average"].items()}
             for codec in (self.codec, self.average):
                 codec.load_state_dict(weights, strict="quantizer.sums" in weights)
                 codec.quantizer.sums.copy_(codec.quantizer.codebooks * codec.quantizer.counts[:, :, None])
@@ -73,26 +83,39 @@ class Trainer:
         o, overlap = self.options, self.config.overlap
         x = self.crops()
         target, log_power = self.codec.spectrum.compress(self.codec.spectrum(x))
-        latent = self.codec.encoder(target, log_power)
+        with torch.set_grad_enabled(not o.decoder_only):
+            latent = self.codec.encoder(target, log_power)
         metrics = {}
         commitment = 0.0
         if phase != "waveform":
             batch, frames, channels = latent.shape
-            depth = torch.randint(1, self.config.quantizers + 1, (batch,), device=self.device)
-            depth = torch.where(torch.rand(batch, device=self.device) < 0.3, torch.full_like(depth, self.config.quantizers), depth)
+            depth = self.depths(batch)
             latent, commitment, used = self.codec.quantizer(latent.reshape(-1, channels), depth.repeat_interleave(frames))
             latent = latent.reshape(batch, frames, channels)
             metrics.update(commitment=commitment, used=used)
         spectra = self.codec.decoder(latent)
-        y = self.codec.spectrum.synthesize(spectra)[:, overlap:]
+        y = self.codec.spectrum.synthesize(self.codec.noise.random(spectra))[:, overlap:]
         x = x[:, : y.shape[1]]
-        head = (spectra - target).square().mean() / target.square().mean()
+        bins = self.config.noise_bin
+        phased = [part[..., :bins] for whole in (spectra, target) for part in whole.chunk(2, -1)]
+        error = (phased[0] - phased[2]).square().mean() + (phased[1] - phased[3]).square().mean()
+        head = error / (phased[2].square().mean() + phased[3].square().mean())
         (spectral, mel), envelope = self.spectral(y, x), self.envelope(y, x)
         mel_weight = o.mel * (0.1 if phase == "waveform" else 1.0)
         loss = o.head * head + o.spectral * spectral + mel_weight * mel + o.envelope * envelope + o.commitment * commitment
         correlation = (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1) + 1e-6)
         metrics.update(head=head, spectral=spectral, mel=mel, envelope=envelope, correlation=correlation.mean())
         return loss, x, y, metrics
+
+    def depths(self, batch: int) -> torch.Tensor:
+        """How many quantizers each item of a batch is decoded from: 30% all, the rest evenly; half by --depths if given."""
+        most = self.config.quantizers
+        depth = torch.randint(1, most + 1, (batch,), device=self.device)
+        depth = torch.where(torch.rand(batch, device=self.device) < 0.3, torch.full_like(depth, most), depth)
+        if not self.options.depths:
+            return depth
+        wanted = torch.tensor(self.options.depths, device=self.device)[torch.randint(len(self.options.depths), (batch,), device=self.device)]
+        return torch.where(torch.rand(batch, device=self.device) < 0.5, wanted, depth)
 
     def train_step(self, phase: str) -> None:
         loss, x, y, metrics = self.losses(phase)
@@ -106,7 +129,7 @@ class Trainer:
                 adversarial, matching = self.judges.fool_loss(x[:part], y[:part])
             loss = loss + self.options.adversarial * adversarial + self.options.matching * matching
             metrics.update(judge=judge, adversarial=adversarial, matching=matching)
-        metrics.update(loss=loss, norm=self.apply(loss, self.codec, self.optimizer))
+        metrics.update(loss=loss, norm=self.apply(loss, self.trained, self.optimizer))
         with torch.no_grad():
             decay = self.options.average
             averages = list(self.average.parameters())
@@ -167,7 +190,7 @@ class Trainer:
 
     def schedule(self, share: float) -> float:
         o = self.options
-        warm = min(1.0, (self.step + 1) / 300)
+        warm = min(1.0, (self.step + 1) / o.warm_up)
         falling = 0.5 * (1 + np.cos(np.pi * min(1.0, max(0.0, (share - o.hold) / (1.0 - o.hold)))))
         return o.rate * warm * max(falling, 0.01)
 
@@ -267,8 +290,11 @@ def main() -> None:
     add = parser.add_argument
     add("--data", required=True, help="folder made by data.py")
     add("--run", required=True, help="folder of this run: checkpoints and log")
-    add("--preset", default="default", choices=PRESETS)
-    add("--start", help="checkpoint whose averaged weights a new run starts from")
+    add("--preset", default="default", choices=PRESETS, help="shape of a run without --start")
+    add("--start", help="checkpoint whose shape and averaged weights a new run starts from")
+    add("--decoder-only", action="store_true", help="keep encoder and codebooks, and so the codes, as they are")
+    add("--noise-from-hz", type=int, default=0, help="from here on signs stand in for phase, and no loss asks for phase")
+    add("--depths", type=int, nargs="+", default=[], help="numbers of quantizers that half of the items are trained at")
     add("--minutes", type=float, default=1e9, help="stop after this long; call again to go on")
     add("--total-minutes", type=float, default=25.0, help="the whole run's budget, which phases and rate follow")
     add("--steps", type=int, default=0, help="stop at this step (0: by time alone)")
@@ -277,6 +303,7 @@ def main() -> None:
     add("--batch", type=int, default=64)
     add("--seconds", type=float, default=1.5)
     add("--rate", type=float, default=5e-4)
+    add("--warm-up", type=int, default=300, help="steps until the rate is full")
     add("--hold", type=float, default=0.3, help="share of the budget before the rate falls along a cosine")
     add("--clip", type=float, default=10.0)
     add("--average", type=float, default=0.9995)
