@@ -13,19 +13,19 @@ import torch.nn.functional as F
 from torch import nn
 
 from model import EPSILON, Codec
+from storage import Full, Half, store_small
 
 
 class Stored(nn.Module):
-    """Module weights in float16, widened where they are used: half the file, the same arithmetic."""
+    """Module weights as the file keeps them (see storage.py), widened where they are used."""
 
-    def __init__(self, module: nn.Module):
+    def __init__(self, module: nn.Module, store):
         super().__init__()
-        self.names = [name for name, _ in module.named_parameters()]
         for name, parameter in module.named_parameters():
-            self.register_buffer(name.replace(".", "_"), parameter.detach().half())
+            self.add_module(name.replace(".", "_"), store(parameter))
 
     def __getitem__(self, name: str) -> torch.Tensor:
-        return getattr(self, name.replace(".", "_")).float()
+        return getattr(self, name.replace(".", "_"))()
 
 
 class Packed:
@@ -49,10 +49,10 @@ class Packed:
 class StreamingHalf(nn.Module):
     """What the encoder's and the decoder's graphs share: stored weights and ConvNeXt blocks with packed state."""
 
-    def __init__(self, codec: Codec, network: nn.Module):
+    def __init__(self, codec: Codec, network: nn.Module, store=Half):
         super().__init__()
         self.config = codec.config
-        self.weights = Stored(network)
+        self.weights = Stored(network, store)
 
     def linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
         return torch.matmul(x, self.weights[f"{name}.weight"].t()) + self.weights[f"{name}.bias"]
@@ -139,21 +139,23 @@ class StreamingEncoder(StreamingHalf):
 
 
 class StreamingDecoder(StreamingHalf):
-    def __init__(self, codec: Codec):
-        super().__init__(codec, codec.decoder)
+    def __init__(self, codec: Codec, store=Half):
+        super().__init__(codec, codec.decoder, store)
         c = self.config
         _, synthesis = codec.spectrum.matrices()
-        self.register_buffer("synthesis", synthesis)
-        self.register_buffer("codebooks", codec.quantizer.codebooks.detach().half())
+        self.synthesis = Half(synthesis) if store is store_small else Full(synthesis)
+        self.noise = codec.noise
+        self.register_buffer("signs", codec.noise.signs.flatten(1).to(torch.int8))
+        # One table of all codebooks: one look-up instead of one a codebook.
+        self.codebooks = store(codec.quantizer.codebooks.flatten(0, 1))
         fine, coarse = [(c.kernel - 1, c.decoder_fine_channels)], [(c.kernel - 1, c.decoder_channels)]
         self.state_shapes = coarse * c.decoder_blocks + fine * c.decoder_fine_blocks + [(c.overlap // c.step, c.step)]
         self.state_size = sum(rows * channels for rows, channels in self.state_shapes)
 
     def forward(self, codes: torch.Tensor, active: torch.Tensor, state: torch.Tensor):
         c, packed = self.config, Packed(state, self.state_shapes)
-        # One table of all codebooks: one look-up instead of one a codebook.
         index = codes + torch.arange(c.quantizers, dtype=torch.int32).unsqueeze(1) * c.codebook_size
-        chosen = F.embedding(index, self.codebooks.float().flatten(0, 1))
+        chosen = F.embedding(index, self.codebooks())
         latent = (chosen * active.unsqueeze(2).unsqueeze(3)).sum(1)
         x = self.linear(latent, "input")
         for i in range(c.decoder_blocks):
@@ -166,7 +168,10 @@ class StreamingDecoder(StreamingHalf):
         real, imaginary = x[..., : c.bins], x[..., c.bins :]
         log_power = torch.log(real * real + imaginary * imaginary + EPSILON).clamp(max=3.0)
         gain = torch.exp(0.5 * (1.0 / c.power - 1.0) * log_power)
-        frames = torch.matmul(torch.cat([real * gain, imaginary * gain], -1), self.synthesis)
+        if c.noise_bin < c.bins:
+            signs = self.signs[self.noise.rows(codes, active)].float().reshape(gain.shape[0], -1, c.bins - c.noise_bin)
+            gain = torch.cat([gain[..., : c.noise_bin], gain[..., c.noise_bin :] * signs], -1)
+        frames = torch.matmul(torch.cat([real * gain, imaginary * gain], -1), self.synthesis())
         tail = c.overlap // c.step
         parts = [F.pad(frames[..., k * c.step : (k + 1) * c.step], (0, 0, k, tail - k)) for k in range(tail + 1)]
         total = parts[0]
