@@ -13,7 +13,11 @@ export const CODEC_CONTRACT = 1;
 export const MANIFEST_FILE = 'manifest.json';
 
 const positive = z.int().positive();
-const fileName = z.string().regex(/^[\w-][\w.-]*$/, 'must be a plain file name');
+/** In the model's folder, or in the folder of a sibling that shares the graph. */
+const fileName = z
+  .string()
+  .regex(/^(\.\.\/[\w-]+\/)?[\w-][\w.-]*$/, 'must be a file name, or ../FOLDER/NAME of a sibling');
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits');
 
 const stateSchema = z.object({
   /** Name of the graph's input that takes the tensor. */
@@ -28,7 +32,7 @@ const stateSchema = z.object({
 const graphSchema = z.object({
   file: fileName,
   /** Of the file, in lower-case hex. */
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits'),
+  sha256,
   /** Every state tensor; all zeros start a stream. */
   states: z.array(stateSchema).min(1),
 });
@@ -68,6 +72,8 @@ const manifestSchema = z
     maskedGroups: z.array(positive),
     encoder: encoderSchema,
     decoder: graphSchema,
+    /** Digests of other models whose tokens this one decodes too: their codebooks are the first of its own. */
+    decodesTokensOf: z.array(sha256).optional(),
     trainingData: z.array(z.looseObject({ name: z.string() })),
   })
   .refine((manifest) => manifest.decoderDelaySamples <= manifest.delaySamples, {

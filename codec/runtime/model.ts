@@ -98,6 +98,11 @@ export class CodecModel {
     throw new TesseraError('provider_unavailable', `The model cannot be run here (${reasons})`);
   }
 
+  /** Whether it decodes tokens of the model with this digest: its own, or one that the manifest lists. */
+  decodes(digest: string): boolean {
+    return digest === this.digest || (this.manifest.decodesTokensOf ?? []).includes(digest);
+  }
+
   /** What clients are told of this model. */
   get summary(): ModelSummary {
     return summarizeManifest(this.manifest, this.digest);

@@ -9,6 +9,7 @@ import torch
 
 from evaluate import load
 from model import Codec
+from storage import store_small
 from streaming import StreamingDecoder, StreamingEncoder
 
 CONTRACT = 1
@@ -37,6 +38,11 @@ def check(codec: Codec, encoder: StreamingEncoder, decoder: StreamingDecoder) ->
         raise SystemExit("the streaming graphs disagree with the model")
 
 
+def digest(manifest: dict) -> str:
+    """As codec/runtime/model.ts computes it: names a model's files."""
+    return hashlib.sha256((manifest["encoder"]["sha256"] + manifest["decoder"]["sha256"]).encode()).hexdigest()
+
+
 def export(module, path: str, inputs: tuple, names: list, outputs: list, axes: dict) -> str:
     torch.onnx.export(
         module, inputs, path, input_names=names, output_names=outputs, dynamic_axes=axes, opset_version=OPSET,
@@ -53,6 +59,8 @@ def main() -> None:
     parser.add_argument("--name", default="tessera-speech-24k-50hz")
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument("--sources", help="JSON list of training data: name, hours, licence, credit")
+    parser.add_argument("--decodes", nargs="*", default=[], help="digests of models whose tokens this one decodes too")
+    parser.add_argument("--small", help="folder of the model of the same weights beside `out`: write its small decoder only, for its encoder")
     arguments = parser.parse_args()
     codec = load(arguments.checkpoint, "cpu")
     # The released weights are the float16 ones: round first, so that every check is of what ships.
@@ -61,10 +69,13 @@ def main() -> None:
     c = codec.config
     encoder, decoder = StreamingEncoder(codec).eval(), StreamingDecoder(codec).eval()
     check(codec, encoder, decoder)
+    if arguments.small:
+        decoder = StreamingDecoder(codec, store_small).eval()
     os.makedirs(arguments.out, exist_ok=True)
     frames = 3
     batch = {0: "batch"}
-    encoder_hash = export(
+    sibling = json.load(open(os.path.join(arguments.small, "manifest.json"))) if arguments.small else None
+    encoder_hash = sibling["encoder"]["sha256"] if sibling else export(
         encoder, os.path.join(arguments.out, "encoder.onnx"), (torch.zeros(2, frames * c.hop), torch.zeros(2, encoder.state_size)),
         ["pcm", "state"], ["codes", "state_out", "residual"],
         {
@@ -89,9 +100,12 @@ def main() -> None:
             "residualEnergy": {"output": "residual", "reference": encoder.residual_reference},
         },
         "decoder": {"file": "decoder.onnx", "sha256": decoder_hash, "states": state(decoder.state_size)},
+        **({"decodesTokensOf": arguments.decodes + ([digest(sibling)] if sibling else [])} if sibling or arguments.decodes else {}),
         "trainingData": json.load(open(arguments.sources)) if arguments.sources else [],
     }
     with open(os.path.join(arguments.out, "manifest.json"), "w") as file:
+        if sibling:
+            manifest["encoder"] = {**sibling["encoder"], "file": f"../{os.path.basename(os.path.normpath(arguments.small))}/encoder.onnx"}
         json.dump(manifest, file, indent=2)
         file.write("\n")
     sizes = {name: os.path.getsize(os.path.join(arguments.out, name)) for name in sorted(os.listdir(arguments.out))}

@@ -12,23 +12,35 @@ import os
 import numpy as np
 import torch
 
-from data import Crops
 from evaluate import load
 from model import Codec
 
 
+SECONDS = 10
+WARM_UP_FRAMES = 10  # the first frames of a piece follow silence that is not there
+
+
+def pieces(pcm: torch.Tensor, rate: int, minutes: float):
+    """Batches [8, N] of so much of pcm [N] int16, spread at random; half of it at levels of -14 to 6 dB, as in training."""
+    length = SECONDS * rate
+    starts = torch.randperm(len(pcm) // length)[: round(minutes * 60 / SECONDS)] * length
+    for group in starts.split(8):
+        x = torch.stack([pcm[start : start + length] for start in group]).float() / 32768
+        decibels = torch.where(torch.rand(len(x), 1) < 0.5, torch.zeros(len(x), 1), 20.0 * torch.rand(len(x), 1) - 14.0)
+        x = x * 10.0 ** (decibels / 20.0)
+        yield x / (x.abs().amax(1, keepdim=True) / 0.98).clamp(min=1.0)
+
+
 @torch.no_grad()
 def extend(codec: Codec, pcm: torch.Tensor, quantizers: int, minutes: float) -> Codec:
-    """The codec with so many quantizers, fitted on so much of pcm [N] int16, levels and pitch varied as in training."""
+    """The codec with so many quantizers, fitted on `minutes` of pcm [N] int16."""
     c = codec.config
     larger = Codec(dataclasses.replace(c, quantizers=quantizers)).eval()
     kept = {k: v for k, v in codec.state_dict().items() if not k.startswith("quantizer.")}
     larger.load_state_dict({**larger.state_dict(), **kept})
     for name in ("codebooks", "counts", "sums"):
         getattr(larger.quantizer, name)[: c.quantizers] = getattr(codec.quantizer, name)
-    crops = Crops(pcm, 4 * c.sample_rate, 8)
-    # The first frames of a crop follow silence that is not there.
-    latents = torch.cat([larger.latents(crops())[:, 10:].flatten(0, 1) for _ in range(max(1, round(minutes * 60 / 32)))])
+    latents = torch.cat([larger.latents(piece)[:, WARM_UP_FRAMES:].flatten(0, 1) for piece in pieces(pcm, c.sample_rate, minutes)])
     larger.quantizer.initialize(latents, iterations=18, first=c.quantizers)
     energy, total = latents.square().mean(), torch.zeros_like(latents)
     for stage in range(quantizers):

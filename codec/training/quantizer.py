@@ -53,8 +53,14 @@ class MaskedChannelRVQ(nn.Module):
                 index = self.nearest(vectors, stage)
                 counts = torch.zeros(self.size, device=vectors.device).index_add_(0, index, torch.ones_like(vectors[:, 0]))
                 sums = torch.zeros_like(self.codebooks[stage]).index_add_(0, index, vectors)
-                spare = vectors[torch.randint(len(vectors), (self.size,), device=vectors.device)]
-                self.codebooks[stage] = torch.where(counts[:, None] > 0, sums / counts.clamp(min=1)[:, None], spare)
+                distances = (vectors - self.codebooks[stage][index]).square().sum(1)
+                errors = torch.zeros_like(counts).index_add_(0, index, distances)
+                book = sums / counts.clamp(min=1)[:, None]
+                # A code that hardly any vector chooses starts again beside one with the greatest error.
+                spare = torch.empty_like(book)
+                order = errors.argsort(descending=True)
+                spare[counts.argsort()] = book[order] + 0.01 * book.std() * torch.randn_like(book)
+                self.codebooks[stage] = torch.where(counts[:, None] >= 0.05 * len(vectors) / self.size, book, spare)
             index = self.nearest(vectors, stage)
             share = len(vectors) / self.size
             self.counts[stage].fill_(share)

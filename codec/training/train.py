@@ -200,7 +200,7 @@ class Trainer:
         while True:
             now = time.time()
             self.spent = base + now - started
-            share = self.spent / (60 * o.total_minutes)
+            share = self.step / o.total_steps if o.total_steps else self.spent / (60 * o.total_minutes)
             if now - started > 60 * o.minutes or share >= 1.0 or (o.steps and self.step >= o.steps):
                 break
             phase = self.wanted_phase(share)
@@ -216,9 +216,7 @@ class Trainer:
                 self.run_step()
             self.step += o.chunk
             if time.time() - logged > o.log_every:
-                values = {k: round(float(v), 4) for k, v in self.metrics.items()}
-                if not all(np.isfinite(v) for v in values.values()):
-                    raise SystemExit(f"step {self.step}: a loss is not finite, the last checkpoint stands: {values}")
+                values = self.finite_metrics()
                 self.log(step=self.step, spent=round(self.spent, 1), phase=phase, rate=round(rate, 6), **values)
                 logged = time.time()
             if time.time() - evaluated > o.evaluate_every:
@@ -227,8 +225,17 @@ class Trainer:
             self.collect()
         self.evaluate(wait=True)
 
+    def finite_metrics(self) -> dict:
+        """The running means. Ends the run where one is not finite (it stays so), before anything is saved."""
+        values = {k: round(float(v), 4) for k, v in self.metrics.items()}
+        if not all(np.isfinite(v) for v in values.values()):
+            self.log(event="not finite", step=self.step, **{k: str(v) for k, v in values.items()})
+            raise SystemExit(f"step {self.step}: a loss is not finite; the checkpoint before it stands")
+        return values
+
     def evaluate(self, wait: bool = False) -> None:
         """Sends the averaged model's output on the validation recordings to be scored, and saves; results are logged later."""
+        self.finite_metrics()
         self.collect(wait=True)
         depths = [1, 3, 6, self.config.quantizers] if self.phase != "waveform" else []
         weights = {k: v.detach().cpu().clone() for k, v in self.average.state_dict().items()}
@@ -254,13 +261,13 @@ class Trainer:
         torch.save(states, os.path.join(self.options.run, "last.pt"))
         if value > self.best:
             self.best = value
-            torch.save(states, os.path.join(self.options.run, "best.pt"))
+            torch.save({**states, "value": value}, os.path.join(self.options.run, "best.pt"))
 
     def save(self) -> None:
         states = dict(
             config=self.config.to_dict(), codec=self.codec.state_dict(), average=self.average.state_dict(), judges=self.judges.state_dict(),
             optimizer=self.optimizer.state_dict(), judge_optimizer=self.judge_optimizer.state_dict(), step=self.step, spent=self.spent,
-            phase=self.phase, best=self.best, random=torch.get_rng_state(),
+            phase=self.phase, random=torch.get_rng_state(),
             random_cuda=torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
         )
         torch.save(states, self.checkpoint + ".new")
@@ -276,7 +283,11 @@ class Trainer:
                     group["lr"] = self.rate
             torch.cuda.set_rng_state(states["random_cuda"].cpu())
         torch.set_rng_state(states["random"].cpu())
-        self.step, self.spent, self.phase, self.best = states["step"], states["spent"], states["phase"], states["best"]
+        self.step, self.spent, self.phase = states["step"], states["spent"], states["phase"]
+        # Scores come after the checkpoint that they are of, so the best is read where it was written.
+        best = os.path.join(self.options.run, "best.pt")
+        if os.path.exists(best):
+            self.best = torch.load(best, map_location="cpu")["value"]
 
     def log(self, **values) -> None:
         line = json.dumps(values)
@@ -298,6 +309,7 @@ def main() -> None:
     add("--minutes", type=float, default=1e9, help="stop after this long; call again to go on")
     add("--total-minutes", type=float, default=25.0, help="the whole run's budget, which phases and rate follow")
     add("--steps", type=int, default=0, help="stop at this step (0: by time alone)")
+    add("--total-steps", type=int, default=0, help="the budget in steps instead: a run cut in pieces is then the same to the bit")
     add("--waveform-share", type=float, default=0.1)
     add("--adversarial-share", type=float, default=0.0)
     add("--batch", type=int, default=64)

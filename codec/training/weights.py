@@ -5,6 +5,7 @@ python3 weights.py unpack ../model packed.pt
 """
 
 import argparse
+import dataclasses
 import os
 
 import torch
@@ -25,15 +26,21 @@ def unpack(model: str, target: str, preset: str) -> None:
     import onnx  # python3-onnx; training itself does not need it
     from onnx.numpy_helper import to_array
 
-    codec = Codec(PRESETS[preset])
-    weights = {k: v for k, v in codec.state_dict().items() if k != "quantizer.sums"}
+    stored = {}
     for half in ("encoder", "decoder"):
         graph = onnx.load(os.path.join(model, f"{half}.onnx")).graph
-        stored = {tensor.name: torch.tensor(to_array(tensor)) for tensor in graph.initializer}
+        stored[half] = {tensor.name: torch.tensor(to_array(tensor)) for tensor in graph.initializer}
+    config = dataclasses.replace(PRESETS[preset], quantizers=len(stored["encoder"]["codebooks"]))
+    if "signs" in stored["decoder"]:
+        noise_bins = stored["decoder"]["signs"].shape[1] // config.fine_per_token
+        config = dataclasses.replace(config, noise_from_hz=(config.bins - noise_bins) * config.sample_rate // config.window)
+    codec = Codec(config)
+    weights = {k: v for k, v in codec.state_dict().items() if k != "quantizer.sums"}
+    for half, tensors in stored.items():
         for name, _ in getattr(codec, half).named_parameters():
-            weights[f"{half}.{name}"] = stored[f"weights.{name.replace('.', '_')}"].reshape(weights[f"{half}.{name}"].shape)
-        if half == "encoder":
-            weights["quantizer.codebooks"] = stored["codebooks"].reshape(codec.quantizer.codebooks.shape)
+            tensor = tensors[f"weights.{name.replace('.', '_')}.values"]
+            weights[f"{half}.{name}"] = tensor.reshape(weights[f"{half}.{name}"].shape)
+    weights["quantizer.codebooks"] = stored["encoder"]["codebooks"].reshape(codec.quantizer.codebooks.shape)
     torch.save({"config": codec.config.to_dict(), "average": weights, "step": 0}, target)
 
 

@@ -79,8 +79,9 @@ function chooseQuantizers(asked: number | undefined, { name, header }: Container
   );
 }
 
-function checkModel({ name, header }: ContainerFile, { summary }: CodecModel): void {
-  if (header.modelDigest === summary.digest) return;
+function checkModel({ name, header }: ContainerFile, model: CodecModel): void {
+  if (model.decodes(header.modelDigest)) return;
+  const { summary } = model;
   throw new TesseraError(
     'model_mismatch',
     `${name}: its tokens were made with the model ${header.modelName} ${header.modelVersion} (digest ` +
