@@ -5,6 +5,8 @@ import { TesseraError } from '../protocol/errors.js';
 /** The models that come with the package, by name (this file runs from dist/codec/). */
 const FOLDERS = {
   default: new URL('../../codec/model/', import.meta.url),
+  /** The default's encoder, and a decoder of a third of the size. */
+  lite: new URL('../../codec/model-lite/', import.meta.url),
 } as const;
 
 /** The name of a model that comes with the package. */

@@ -43,6 +43,12 @@ def digest(manifest: dict) -> str:
     return hashlib.sha256((manifest["encoder"]["sha256"] + manifest["decoder"]["sha256"]).encode()).hexdigest()
 
 
+def write_manifest(folder: str, manifest: dict) -> None:
+    with open(os.path.join(folder, "manifest.json"), "w") as file:
+        json.dump(manifest, file, indent=2)
+        file.write("\n")
+
+
 def export(module, path: str, inputs: tuple, names: list, outputs: list, axes: dict) -> str:
     torch.onnx.export(
         module, inputs, path, input_names=names, output_names=outputs, dynamic_axes=axes, opset_version=OPSET,
@@ -100,14 +106,15 @@ def main() -> None:
             "residualEnergy": {"output": "residual", "reference": encoder.residual_reference},
         },
         "decoder": {"file": "decoder.onnx", "sha256": decoder_hash, "states": state(decoder.state_size)},
-        **({"decodesTokensOf": arguments.decodes + ([digest(sibling)] if sibling else [])} if sibling or arguments.decodes else {}),
+        "decodesTokensOf": arguments.decodes,
         "trainingData": json.load(open(arguments.sources)) if arguments.sources else [],
     }
-    with open(os.path.join(arguments.out, "manifest.json"), "w") as file:
-        if sibling:
-            manifest["encoder"] = {**sibling["encoder"], "file": f"../{os.path.basename(os.path.normpath(arguments.small))}/encoder.onnx"}
-        json.dump(manifest, file, indent=2)
-        file.write("\n")
+    if sibling:
+        manifest["encoder"] = {**sibling["encoder"], "file": f"../{os.path.basename(os.path.normpath(arguments.small))}/encoder.onnx"}
+        manifest["decodesTokensOf"] = [*sibling.get("decodesTokensOf", []), digest(sibling)]
+        sibling["decodesTokensOf"] = [*sibling.get("decodesTokensOf", []), digest(manifest)]
+        write_manifest(arguments.small, sibling)
+    write_manifest(arguments.out, manifest)
     sizes = {name: os.path.getsize(os.path.join(arguments.out, name)) for name in sorted(os.listdir(arguments.out))}
     print(json.dumps(sizes))
 

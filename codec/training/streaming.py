@@ -169,7 +169,8 @@ class StreamingDecoder(StreamingHalf):
         log_power = torch.log(real * real + imaginary * imaginary + EPSILON).clamp(max=3.0)
         gain = torch.exp(0.5 * (1.0 / c.power - 1.0) * log_power)
         if c.noise_bin < c.bins:
-            signs = self.signs[self.noise.rows(codes, active)].float().reshape(gain.shape[0], -1, c.bins - c.noise_bin)
+            signs = F.embedding(self.noise.rows(codes, active), self.signs.float())
+            signs = signs.reshape(gain.shape[0], -1, c.bins - c.noise_bin)
             gain = torch.cat([gain[..., : c.noise_bin], gain[..., c.noise_bin :] * signs], -1)
         frames = torch.matmul(torch.cat([real * gain, imaginary * gain], -1), self.synthesis())
         tail = c.overlap // c.step

@@ -52,11 +52,9 @@ class Trainer:
         fused = dict(fused=True, capturable=True) if self.device.type == "cuda" else {}
         # A tensor as the rate lets a captured graph follow the schedule; the CPU's AdamW wants a number.
         rate = self.rate if self.device.type == "cuda" else 0.0
-        # What is trained; with --decoder-only, encoder and codebooks stay and the codes with them.
-        self.trained = self.codec.decoder if options.decoder_only else self.codec
-        if options.decoder_only:
-            self.codec.quantizer.eval()
-        self.optimizer = torch.optim.AdamW(self.trained.parameters(), lr=rate, betas=(0.8, 0.99), weight_decay=0.01, **fused)
+        self.trained = self.choose_trained()
+        decay = 0.0 if options.train == "noise" else 0.01
+        self.optimizer = torch.optim.AdamW(self.trained, lr=rate, betas=(0.8, 0.99), weight_decay=decay, **fused)
         self.judge_optimizer = torch.optim.AdamW(self.judges.parameters(), lr=rate, betas=(0.8, 0.99), **fused)
         pcm = torch.from_numpy(np.load(os.path.join(options.data, "train.npy"))).to(self.device)
         self.crops = Crops(pcm, int(options.seconds * self.config.sample_rate) // self.config.hop * self.config.hop, options.batch)
@@ -76,6 +74,21 @@ class Trainer:
                 codec.quantizer.sums.copy_(codec.quantizer.codebooks * codec.quantizer.counts[:, :, None])
             self.phase = "quantized"
 
+    def choose_trained(self) -> list:
+        """The parameters of --train. Unless that is "all", encoder and codebooks stay, and the codes with them."""
+        part = {"all": self.codec, "decoder": self.codec.decoder, "noise": self.codec.decoder.head}[self.options.train]
+        if part is not self.codec:
+            self.codec.requires_grad_(False)
+            part.requires_grad_(True)
+            self.codec.quantizer.eval()
+        return list(part.parameters())
+
+    def keep_phase(self, gradients: list) -> list:
+        """Of the head's gradients, only the rows of bins whose level alone counts: the others stay as they are to the bit."""
+        bins = torch.arange(self.config.bins, device=self.device) >= self.config.noise_bin
+        rows = torch.cat([bins, bins]).float()
+        return [gradient * rows.reshape(-1, *[1] * (gradient.dim() - 1)) for gradient in gradients]
+
     # One step -------------------------------------------------------------------------------------------------------
 
     def losses(self, phase: str):
@@ -83,8 +96,7 @@ class Trainer:
         o, overlap = self.options, self.config.overlap
         x = self.crops()
         target, log_power = self.codec.spectrum.compress(self.codec.spectrum(x))
-        with torch.set_grad_enabled(not o.decoder_only):
-            latent = self.codec.encoder(target, log_power)
+        latent = self.codec.encoder(target, log_power)
         metrics = {}
         commitment = 0.0
         if phase != "waveform":
@@ -124,7 +136,7 @@ class Trainer:
                 # A third of the batch is plenty for the discriminators.
                 part = max(1, len(x) // 3)
                 judge = self.judges.judge_loss(x[:part], y[:part].detach())
-            self.apply(judge, self.judges, self.judge_optimizer)
+            self.apply(judge, list(self.judges.parameters()), self.judge_optimizer)
             with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
                 adversarial, matching = self.judges.fool_loss(x[:part], y[:part])
             loss = loss + self.options.adversarial * adversarial + self.options.matching * matching
@@ -142,9 +154,11 @@ class Trainer:
             for key, value in metrics.items():
                 self.metrics[key].lerp_(torch.as_tensor(value, device=self.device).detach().float(), 0.02)
 
-    def apply(self, loss: torch.Tensor, module: torch.nn.Module, optimizer) -> torch.Tensor:
-        parameters = list(module.parameters())
-        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters)):
+    def apply(self, loss: torch.Tensor, parameters: list, optimizer) -> torch.Tensor:
+        gradients = torch.autograd.grad(loss, parameters)
+        if optimizer is self.optimizer and self.options.train == "noise":
+            gradients = self.keep_phase(gradients)
+        for parameter, gradient in zip(parameters, gradients):
             parameter.grad = gradient.contiguous()  # the fused optimizer wants one layout
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.options.clip)
         optimizer.step()
@@ -303,7 +317,7 @@ def main() -> None:
     add("--run", required=True, help="folder of this run: checkpoints and log")
     add("--preset", default="default", choices=PRESETS, help="shape of a run without --start")
     add("--start", help="checkpoint whose shape and averaged weights a new run starts from")
-    add("--decoder-only", action="store_true", help="keep encoder and codebooks, and so the codes, as they are")
+    add("--train", default="all", choices=["all", "decoder", "noise"], help="noise: only the levels from --noise-from-hz on")
     add("--noise-from-hz", type=int, default=0, help="from here on signs stand in for phase, and no loss asks for phase")
     add("--depths", type=int, nargs="+", default=[], help="numbers of quantizers that half of the items are trained at")
     add("--minutes", type=float, default=1e9, help="stop after this long; call again to go on")

@@ -159,6 +159,19 @@ describe('tessera decode', () => {
     expect(await readdir(folder)).not.toContain('out.wav');
   });
 
+  test('decodes tokens of the models that the manifest names, and with lite', async () => {
+    const [earlier = ''] = model.manifest.decodesTokensOf ?? [];
+    await writeFile(join(folder, 'earlier.tsr'), rewriteHeader(tokenFile, { modelDigest: earlier }));
+    expect(await run('decode', 'earlier.tsr', '-o', 'out.wav')).toMatchObject({ code: 0, stderr: '' });
+    const { length } = readWavFixture(RECORDING).samples;
+    const standard = await decodeInLibrary(tokenFile.blocks, length);
+    expect(levelsOf(await readFile(join(folder, 'out.wav')))).toEqual(standard);
+    expect(await run('decode', 'in.tsr', '-o', 'lite.wav', '--model', 'lite')).toMatchObject({ code: 0 });
+    const lite = levelsOf(await readFile(join(folder, 'lite.wav')));
+    expect(lite).toHaveLength(length);
+    expect(lite).not.toEqual(standard);
+  });
+
   test('names the model that the tokens were made with', async () => {
     const modelDigest = 'ab'.repeat(32);
     const bytes = rewriteHeader(tokenFile, { modelName: 'other', modelVersion: '7.1', modelDigest });

@@ -67,7 +67,7 @@ describe('tessera encode', () => {
       [[], 6],
       [['--kbps', '3'], 6],
       [['--kbps', '1.99'], 3],
-      [['--kbps', '100'], 12],
+      [['--kbps', '100'], model.manifest.quantizers],
     ] as const) {
       const { stdout } = await runCli(['encode', fixture('speech-th-1.wav'), '-o', '-', ...options]);
       const file = readTokenFile(stdout);

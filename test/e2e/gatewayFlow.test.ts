@@ -95,7 +95,7 @@ describe('bitrate', () => {
       });
     }
     await client.flush();
-    let quantizers = 12;
+    let { quantizers } = client.opened.model;
     let from = 0;
     let changes = 0;
     for (const event of client.events) {

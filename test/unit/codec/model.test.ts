@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import {
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -9,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import {
   CodecModel,
@@ -58,6 +59,7 @@ describe('the manifest', () => {
     ['codebookSize', () => ({ codebookSize: 1 })],
     ['maskedGroups', ({ latentChannels }) => ({ maskedGroups: [latentChannels, 1] })],
     ['encoder.file', ({ encoder }) => ({ encoder: { ...encoder, file: '../encoder.onnx' } })],
+    ['decodesTokensOf.0', () => ({ decodesTokensOf: ['abc'] })],
     ['encoder.sha256', ({ encoder }) => ({ encoder: { ...encoder, sha256: 'abc' } })],
     ['decoder.states', ({ decoder }) => ({ decoder: { ...decoder, states: [] } })],
     [
@@ -147,6 +149,27 @@ describe('a model', () => {
       code: 'bad_manifest',
       message: expect.stringContaining(text) as string,
     });
+  });
+
+  test('whose encoder lies in a sibling folder is loaded, and decodes the tokens that its manifest says', async () => {
+    const sibling = `${directory}-sibling`;
+    mkdirSync(sibling);
+    try {
+      const file = `../${basename(directory)}/${manifest.encoder.file}`;
+      const digest = 'd'.repeat(64);
+      const change = { encoder: { ...manifest.encoder, file }, decodesTokensOf: [digest] };
+      writeFileSync(join(sibling, 'manifest.json'), JSON.stringify({ ...manifest, ...change }));
+      copyFileSync(join(directory, manifest.decoder.file), join(sibling, manifest.decoder.file));
+      const model = await CodecModel.load({ model: sibling, provider: 'cpu' });
+      expect([digest, model.digest, 'e'.repeat(64)].map((asked) => model.decodes(asked))).toEqual([
+        true,
+        true,
+        false,
+      ]);
+      await model.close();
+    } finally {
+      rmSync(sibling, { recursive: true });
+    }
   });
 
   test('of the same files has the same digest, of others another', async () => {

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 /** Speakers and languages that the model was never trained on. */
 const RECORDINGS = ['en', 'de', 'it', 'ja', 'pt', 'th'].map((language) => `speech-${language}-1.wav`);
-const DEPTHS = [1, 3, 6, 12];
+const DEPTHS = [1, 3, 6, 12, 16];
 
 describe('the shipped model on speech it never heard', () => {
   const means = new Map<number, SpeechScores>();
@@ -46,13 +46,14 @@ describe('the shipped model on speech it never heard', () => {
   });
 
   test('keeps the waveform at full rate', () => {
-    expect(means.get(12)!.waveformCorrelation).toBeGreaterThan(0.88);
+    expect(means.get(16)!.waveformCorrelation).toBeGreaterThan(0.9);
   });
 
   test.each([
     [1, 3],
     [3, 6],
     [6, 12],
+    [12, 16],
   ])('gets better from %i to %i codebooks', (fewer, more) => {
     const [coarse, fine] = [means.get(fewer)!, means.get(more)!];
     expect(fine.stoi).toBeGreaterThan(coarse.stoi);
