@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 /** Speakers and languages that the model was never trained on. */
 const RECORDINGS = ['en', 'de', 'it', 'ja', 'pt', 'th'].map((language) => `speech-${language}-1.wav`);
-const DEPTHS = [1, 3, 6, 12, 16];
+const DEPTHS = [1, 3, 6, 16];
 
 describe('the shipped model on speech it never heard', () => {
   const means = new Map<number, SpeechScores>();
@@ -38,7 +38,7 @@ describe('the shipped model on speech it never heard', () => {
       const keys = Object.keys(scores[0]!) as (keyof SpeechScores)[];
       means.set(depth, Object.fromEntries(keys.map((key) => [key, mean(key)])) as unknown as SpeechScores);
     }
-  });
+  }, 240_000);
 
   test('is understood at 3 kbit/s', () => {
     expect(means.get(6)!.stoi).toBeGreaterThan(0.88);
@@ -52,8 +52,7 @@ describe('the shipped model on speech it never heard', () => {
   test.each([
     [1, 3],
     [3, 6],
-    [6, 12],
-    [12, 16],
+    [6, 16],
   ])('gets better from %i to %i codebooks', (fewer, more) => {
     const [coarse, fine] = [means.get(fewer)!, means.get(more)!];
     expect(fine.stoi).toBeGreaterThan(coarse.stoi);
