@@ -94,6 +94,10 @@ export default defineConfig(
     },
   },
   {
+    files: ['examples/*.{js,mjs}'],
+    languageOptions: { globals: { console: 'readonly', process: 'readonly' } },
+  },
+  {
     files: ['test/**/*.ts'],
     rules: {
       // One file per theme, with its cases side by side, reads better than parts cut by length.

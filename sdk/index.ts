@@ -5,16 +5,19 @@ import { Session } from './session.js';
 const DEFAULT_INPUT_BUFFER_MS = 1000;
 
 /**
- * Opens a session with the server at `url` (`wss://host/v1/stream`).
+ * Opens a session with the server at `url` (`wss://host/v1/stream`, or a `URL`).
  * @returns the session once the server has answered.
  * @throws TesseraError `connection_failed` where there is no answer, else the server's refusal, such as `at_capacity`
  * or `bad_options`; `unsupported_platform` without a WebSocket.
  */
-export function connect(url: string | URL, options: ConnectOptions = {}): Promise<Session> {
+export function connect(
+  url: string | { readonly href: string },
+  options: ConnectOptions = {},
+): Promise<Session> {
   const { reconnect = {}, maxInputBufferMs = DEFAULT_INPUT_BUFFER_MS, WebSocket, ...request } = options;
   return Session.connect(
     {
-      url: String(url),
+      url: typeof url === 'string' ? url : url.href,
       open: openMessage(request),
       WebSocket: webSocketClass(WebSocket),
       reconnect: reconnect === false ? undefined : reconnect,

@@ -17,7 +17,8 @@ export async function modelFiles(model: string | undefined): Promise<Map<string,
   const names = [MANIFEST_FILE, encoder.file, decoder.file];
   return new Map(
     names.map((name) => [
-      `/v1/model/${name}`,
+      // As a page resolves it: a graph may lie in a sibling's folder.
+      new URL(name, 'file:///v1/model/').pathname,
       { file: join(directory, name), cacheControl: 'no-cache', headers: HEADERS },
     ]),
   );
