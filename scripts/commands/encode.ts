@@ -69,7 +69,7 @@ export function addEncodeCommand(program: Command, context: CliContext): void {
     .addOption(
       new Option(
         '--depth <depth>',
-        'fixed: all frames keep these codebooks; adaptive: pauses and easy frames fewer, in tsr only',
+        'fixed: all frames keep these codebooks; adaptive: pauses and easy frames fewer (tsr only; more packets, so files do not shrink)',
       )
         .choices([...DEPTHS])
         .default('fixed'),
