@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { launchBrowser } from '../support/browser.js';
-import { openClientPage } from '../support/clientPage.js';
+import { openClientPage } from '../../scripts/bench/clientPage.js';
 import { repositoryPath } from '../support/sourceFiles.js';
 import { fixtureUrl } from '../support/wavFixture.js';
 
