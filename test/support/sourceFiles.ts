@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 export const repositoryPath = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** The folders that hold code, other than tests. */
-export const SOURCE_FOLDERS = ['protocol', 'codec', 'services', 'sdk', 'scripts'] as const;
+export const SOURCE_FOLDERS = ['protocol', 'codec', 'services', 'sdk', 'studio', 'scripts'] as const;
 
 /** The TypeScript sources under `folder`, as sorted paths from the top of the checkout. */
 export function sourceFiles(folder: string): string[] {

@@ -1,0 +1,12 @@
+/** The element of the page with this id. @throws TypeError where it is missing or of another kind: the page is broken. */
+export function element<Kind extends HTMLElement>(id: string, kind: new () => Kind): Kind {
+  const found = document.getElementById(id);
+  if (found instanceof kind) return found;
+  throw new TypeError(`The page has no ${kind.name} with id ${id}`);
+}
+
+/** Writes text into the element with this id, where it is another than before. */
+export function write(id: string, text: string): void {
+  const target = element(id, HTMLElement);
+  if (target.textContent !== text) target.textContent = text;
+}
