@@ -29,10 +29,13 @@ const stateSchema = z.object({
   type: z.literal('float32'),
 });
 
-const graphSchema = z.object({
+const fileSchema = z.object({
   file: fileName,
   /** Of the file, in lower-case hex. */
   sha256,
+});
+
+const graphSchema = fileSchema.extend({
   /** Every state tensor; all zeros start a stream. */
   states: z.array(stateSchema).min(1),
 });
@@ -72,6 +75,8 @@ const manifestSchema = z
     maskedGroups: z.array(positive),
     encoder: encoderSchema,
     decoder: graphSchema,
+    /** Tables of the entropy coder; left out: tokens of the model are only packed. */
+    entropy: fileSchema.optional(),
     /** Digests of other models whose tokens this one decodes too: their codebooks are the first of its own. */
     decodesTokensOf: z.array(sha256).optional(),
     trainingData: z.array(z.looseObject({ name: z.string() })),
@@ -148,6 +153,7 @@ export function summarizeManifest(manifest: Manifest, digest: string): ModelSumm
     codebookSize: manifest.codebookSize,
     delaySamples: manifest.delaySamples,
     decoderDelaySamples: manifest.decoderDelaySamples,
+    ...(manifest.entropy && { entropyDigest: manifest.entropy.sha256 }),
   };
 }
 

@@ -40,6 +40,9 @@ export const bitrateRangeSchema = z.object({
   control: z.optional(z.enum(RATE_CONTROLS)),
 });
 
+/** How tokens travel: codes at their full width, or entropy-coded where the model has tables for it. */
+export const CODINGS = ['packed', 'entropy'] as const;
+
 const inputSchema = z.object({
   format: z.enum(INPUT_FORMATS),
   /** Hz; of raw PCM only, and needed there. */
@@ -48,12 +51,18 @@ const inputSchema = z.object({
   ),
   /** Interleaved channels of raw PCM, 1 when left out; they are mixed down. */
   channels: z.optional(z.int().check(z.minimum(1), z.maximum(PROTOCOL_LIMITS.maxChannels))),
+  /** Of tokens only; `packed` when left out. */
+  coding: z.optional(z.enum(CODINGS)),
 });
 
 const outputSchema = z.object({
   format: z.enum(OUTPUT_FORMATS),
   /** Frames in one output packet, 1 when left out; a flush or a gap cuts a packet short. */
   framesPerPacket: z.optional(positive()),
+  /** Of tokens only; `packed` when left out. */
+  coding: z.optional(z.enum(CODINGS)),
+  /** With `entropy` only: each packet stands alone and has as many frames as fit so many bits of payload. */
+  bitsPerPacket: z.optional(positive()),
 });
 
 const resumeSchema = z.object({
@@ -107,6 +116,8 @@ export type Depth = (typeof DEPTHS)[number];
 export type InputFormat = (typeof INPUT_FORMATS)[number];
 /** One of {@link OUTPUT_FORMATS}. */
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+/** One of {@link CODINGS}. */
+export type Coding = (typeof CODINGS)[number];
 /** Bounds in quantizers or in bits of codes a second. */
 export type BitrateRange = z.infer<typeof bitrateRangeSchema>;
 /** The first message of a session. */

@@ -1,11 +1,12 @@
 import { bitsPerCode, packCodes, packedLength, unpackCodes } from './bitPacking.js';
 import { ByteReader } from './byteReader.js';
 import { ByteWriter } from './byteWriter.js';
+import { readCodedBody, writeCodedBody, type CodedRun } from './codedRun.js';
 import { TesseraError } from './errors.js';
 import type { TokenBlock } from './tokens.js';
 
 /** The first byte of a binary frame. Bytes that are not listed are refused with `bad_frame`. */
-export const FRAME_TYPES = { audio: 0x01, tokens: 0x02, pcm: 0x03, gap: 0x04 } as const;
+export const FRAME_TYPES = { audio: 0x01, tokens: 0x02, pcm: 0x03, gap: 0x04, coded: 0x05 } as const;
 
 /** Why frames are missing, by the byte on the wire. */
 export const GAP_REASONS = {
@@ -36,6 +37,11 @@ export interface TokensFrame extends TokenBlock {
   readonly kind: 'tokens';
 }
 
+/** Both ways, where it was agreed: frames of tokens, entropy-coded. */
+export interface CodedFrame extends CodedRun {
+  readonly kind: 'coded';
+}
+
 /** Server to client: mono samples at the model's rate, in the output format of the `open` message. */
 export interface PcmFrame {
   readonly kind: 'pcm';
@@ -55,9 +61,9 @@ export interface GapFrame {
 }
 
 /** What a client sends. */
-export type ClientFrame = AudioFrame | TokensFrame | GapFrame;
+export type ClientFrame = AudioFrame | TokensFrame | CodedFrame | GapFrame;
 /** What a server sends. */
-export type ServerFrame = TokensFrame | PcmFrame | GapFrame;
+export type ServerFrame = TokensFrame | CodedFrame | PcmFrame | GapFrame;
 /** Any binary frame; `kind` tells which. */
 export type Frame = ClientFrame | ServerFrame;
 
@@ -87,6 +93,9 @@ export function encodeFrame(frame: Frame, context: Pick<FrameContext, 'codebookS
       return writer.varint(frame.firstSampleIndex).append(frame.payload).bytes();
     case 'tokens':
       writeTokensBody(writer, frame, context.codebookSize);
+      return writer.bytes();
+    case 'coded':
+      writeCodedBody(writer, frame);
       return writer.bytes();
     case 'gap':
       writeGapBody(writer, frame);
@@ -123,6 +132,11 @@ export function decodeFrame(bytes: Uint8Array, context: FrameContext): Frame {
       return {
         kind: 'tokens',
         ...readTokensBody(new ByteReader(body, 'bad_frame', 'The TOKENS frame'), context),
+      };
+    case FRAME_TYPES.coded:
+      return {
+        kind: 'coded',
+        ...readCodedBody(new ByteReader(body, 'bad_frame', 'The CODED frame'), context),
       };
     case FRAME_TYPES.gap:
       return { kind: 'gap', ...readGapBody(new ByteReader(body, 'bad_frame', 'The GAP frame')) };

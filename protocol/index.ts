@@ -1,5 +1,8 @@
 export { bitsPerCode, isCodebookSize, packCodes, packedLength, unpackCodes } from './bitPacking.js';
+export { cutCodedRun, readCodedBody, writeCodedBody } from './codedRun.js';
+export type { CodedRun, CodedRunLimits } from './codedRun.js';
 export {
+  CODINGS,
   DEPTHS,
   INPUT_FORMATS,
   MODES,
@@ -11,6 +14,7 @@ export {
 export type {
   BitrateRange,
   ClientMessage,
+  Coding,
   Depth,
   InputFormat,
   Mode,
@@ -31,6 +35,7 @@ export {
 export type {
   AudioFrame,
   ClientFrame,
+  CodedFrame,
   Frame,
   FrameContext,
   GapFrame,

@@ -30,6 +30,7 @@ export function checkOpenOptions(open: OpenMessage, limits: Pick<SessionLimits, 
   }
   const { mode, input, output } = open;
   checkStreamOptions(open);
+  checkCoding(open);
   checkRateControl(open.bitrate, output.format);
   if (mode === 'subscribe') {
     checkFramesPerPacket(open, limits);
@@ -69,6 +70,21 @@ function checkStreamOptions({ mode, input, publish, stream }: OpenMessage): void
   }
   if (stream === undefined) throw badOptions('Mode subscribe needs stream: the name of what to get');
   if (input) throw badOptions('Mode subscribe takes no input: leave it out');
+}
+
+/** Entropy coding is for tokens, and packets of so many bits are for entropy coding. */
+function checkCoding({ input, output, bitrate }: OpenMessage): void {
+  if (output.coding && output.format !== 'tokens') {
+    throw badOptions(`Output ${output.format} takes no coding: it is for tokens`);
+  }
+  if (input?.coding && input.format !== 'tokens') {
+    throw badOptions(`Input ${input.format} takes no coding: it is for tokens`);
+  }
+  if (output.bitsPerPacket === undefined) return;
+  if (output.coding !== 'entropy') throw badOptions('output.bitsPerPacket needs output.coding "entropy"');
+  if (bitrate?.control === 'adaptive') {
+    throw badOptions('Rate control chooses the size of packets: leave output.bitsPerPacket out');
+  }
 }
 
 function checkFramesPerPacket(

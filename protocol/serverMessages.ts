@@ -22,6 +22,8 @@ export const modelSummarySchema = z.object({
   delaySamples: count(),
   /** The share of it between tokens and audio. */
   decoderDelaySamples: count(),
+  /** Hex SHA-256 of the entropy tables; left out where the model has none. */
+  entropyDigest: z.optional(text()),
 });
 
 /** The bitrate in force. */

@@ -343,10 +343,11 @@ export class Session {
       case 'gap':
         this.#onGap(cursor.take(frame, 0));
         break;
+      case 'coded':
+        throw new TesseraError('bad_frame', 'Entropy-coded tokens came, which this client does not read');
       case 'pcm': {
         const { format } = this.#open.output;
-        if (!isPcmFormat(format))
-          throw new TesseraError('bad_frame', 'Samples came where tokens were asked for');
+        if (!isPcmFormat(format)) throw new TesseraError('bad_frame', 'Samples came instead of tokens');
         const samples = decodePcm(frame.payload, format);
         const { firstSampleIndex } = cursor.take(frame, samples.length);
         this.#player?.push({ firstSampleIndex, samples });

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import { TesseraError } from '../../protocol/errors.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
-import { loadManifest, summarizeManifest, type GraphManifest, type Manifest } from '../manifest.js';
+import { loadManifest, summarizeManifest, type Manifest } from '../manifest.js';
 import { resolveModelDirectory } from '../models.js';
 import { DecoderBatch, EncoderBatch } from './batch.js';
+import { readVerified } from './verifiedFile.js';
 import { bucketRows } from './batchPlan.js';
 import { checkSession, createSession, type GraphContract } from './graph.js';
 import { probeProvider, PROVIDERS, type Provider, type ProviderFailure } from './providers.js';
@@ -141,23 +141,6 @@ interface ProviderSessions {
   readonly provider: Provider;
   readonly encoder: InferenceSession;
   readonly decoder: InferenceSession;
-}
-
-/** The bytes that were checked are the ones that are loaded: a file cannot change in between. */
-async function readVerified(directory: string, graph: GraphManifest): Promise<Uint8Array> {
-  const path = join(directory, graph.file);
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TesseraError('file_error', `The model file ${path} cannot be read: ${reason}`, { cause });
-  });
-  const hash = createHash('sha256').update(bytes).digest('hex');
-  if (hash !== graph.sha256) {
-    throw new TesseraError(
-      'model_tampered',
-      `The model file ${path} has the SHA-256 ${hash}, but the manifest says ${graph.sha256}; install the model again`,
-    );
-  }
-  return bytes;
 }
 
 async function openSessions(

@@ -12,10 +12,11 @@ export const CONTAINER_VERSION = 1;
 /** Magic and version: where the header record begins. */
 export const PREAMBLE_BYTES = CONTAINER_MAGIC.length + 1;
 
-/** The first byte of a record. TOKENS and GAP carry the body of the binary frame of that type. */
+/** The first byte of a record. TOKENS, CODED and GAP carry the body of the binary frame of that type. */
 export const RECORD_TYPES = {
   tokens: FRAME_TYPES.tokens,
   gap: FRAME_TYPES.gap,
+  coded: FRAME_TYPES.coded,
   header: 0x10,
   index: 0x11,
   trailer: 0x12,
@@ -64,7 +65,7 @@ export interface ContainerHeader {
 export interface ContainerTrailer {
   /** Frames of the file, those of gaps included. */
   readonly frameCount: number;
-  /** TOKENS and GAP records. */
+  /** TOKENS, CODED and GAP records. */
   readonly recordCount: number;
   /** Length of the sound in samples; absent when the writer did not know it: then all frames are sound. */
   readonly sampleCount?: number;

@@ -2,6 +2,7 @@ import { ByteReader, readUint32 } from '../byteReader.js';
 import { crc32c } from '../crc32c.js';
 import { TesseraError } from '../errors.js';
 import { readGapBody, readTokensBody, type GapFrame } from '../frames.js';
+import { readCodedBody, type CodedRun } from '../codedRun.js';
 import type { TokenBlock } from '../tokens.js';
 import { readVarint } from '../varint.js';
 import { ByteQueue } from './byteQueue.js';
@@ -33,6 +34,8 @@ export interface RecordPlace {
 export type ContainerEvent =
   | ({ readonly kind: 'header'; readonly header: ContainerHeader } & RecordPlace)
   | ({ readonly kind: 'tokens'; readonly block: TokenBlock } & RecordPlace)
+  /** Its codes take the entropy tables of the model. */
+  | ({ readonly kind: 'coded'; readonly run: CodedRun } & RecordPlace)
   | ({ readonly kind: 'gap'; readonly gap: Omit<GapFrame, 'kind'> } & RecordPlace)
   | ({ readonly kind: 'index'; readonly entries: readonly ContainerIndexEntry[] } & RecordPlace)
   | ({ readonly kind: 'end'; readonly trailer: ContainerTrailer } & RecordPlace);
@@ -166,7 +169,7 @@ export class ContainerReader {
   #expectedTypes(): readonly number[] {
     if (this.#state === 'header') return [RECORD_TYPES.header];
     if (this.#state === 'trailer') return [RECORD_TYPES.trailer];
-    return [RECORD_TYPES.tokens, RECORD_TYPES.gap, RECORD_TYPES.index];
+    return [RECORD_TYPES.tokens, RECORD_TYPES.coded, RECORD_TYPES.gap, RECORD_TYPES.index];
   }
 
   #readLength(head: Uint8Array, type: number): { value: number; nextOffset: number } | undefined {
@@ -195,13 +198,19 @@ export class ContainerReader {
     const header = this.#header;
     if (header === undefined) throw this.#damaged('no header stands before it');
     const name = `${this.#recordName()} at byte ${place.byteOffset}`;
+    const limits = {
+      codebookSize: header.codebookSize,
+      maxQuantizers: header.quantizers,
+      maxFramesPerPacket: CONTAINER_LIMITS.maxFramesPerPacket,
+    };
     switch (type) {
+      case RECORD_TYPES.coded: {
+        const run = readCodedBody(new ByteReader(body, 'bad_container', name), limits);
+        if (run.isContinued) throw this.#damaged('it continues another packet');
+        this.#account(run);
+        return { kind: 'coded', run, ...place };
+      }
       case RECORD_TYPES.tokens: {
-        const limits = {
-          codebookSize: header.codebookSize,
-          maxQuantizers: header.quantizers,
-          maxFramesPerPacket: CONTAINER_LIMITS.maxFramesPerPacket,
-        };
         const block = this.#asDamage(() =>
           readTokensBody(new ByteReader(body, 'bad_container', name), limits),
         );

@@ -1,6 +1,7 @@
 import { readUint32 } from '../byteReader.js';
 import { TesseraError } from '../errors.js';
 import type { GapFrame } from '../frames.js';
+import type { CodedRun } from '../codedRun.js';
 import { sliceFrames, type TokenBlock } from '../tokens.js';
 import { readVarint } from '../varint.js';
 import {
@@ -27,6 +28,8 @@ export interface RandomAccessSource {
 /** A part of a file in time: tokens, or a gap where there are none. */
 export type ContainerRun =
   | { readonly kind: 'tokens'; readonly block: TokenBlock }
+  /** Whole: frames outside of what was asked for may be in it. */
+  | { readonly kind: 'coded'; readonly run: CodedRun }
   | { readonly kind: 'gap'; readonly gap: Omit<GapFrame, 'kind'> };
 
 /** Bytes fetched at a time: some minutes of tokens. */
@@ -95,6 +98,10 @@ export class ContainerSeeker {
       } else if (event.kind === 'tokens') {
         const block = sliceFrames(event.block, firstFrameIndex, endFrameIndex);
         if (block) yield { kind: 'tokens', block };
+      } else if (event.kind === 'coded') {
+        if (event.run.firstFrameIndex + event.run.frameCount > firstFrameIndex) {
+          yield { kind: 'coded', run: event.run };
+        }
       } else if (event.kind === 'gap') {
         const first = Math.max(event.gap.firstFrameIndex, firstFrameIndex);
         const end = Math.min(event.gap.firstFrameIndex + event.gap.frameCount, endFrameIndex);

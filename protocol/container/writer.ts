@@ -1,4 +1,5 @@
 import { ByteWriter } from '../byteWriter.js';
+import { writeCodedBody, type CodedRun } from '../codedRun.js';
 import { crc32c } from '../crc32c.js';
 import { writeGapBody, writeTokensBody, type GapFrame } from '../frames.js';
 import type { TokenBlock } from '../tokens.js';
@@ -22,7 +23,7 @@ const INITIAL_INDEX_SPACING_FRAMES = 64;
  * Makes a `.tsr` file piece by piece: every call returns the bytes to append. Nothing written is ever changed, so the
  * file can go to a pipe; memory stays bounded (the index thins itself out as the file grows).
  *
- * Call `begin` once, `tokens` and `gap` in the order of the frames, which leave no frame out, then `finish`.
+ * Call `begin` once, `tokens`, `coded` and `gap` in the order of the frames, which leave no frame out, then `finish`.
  */
 export class ContainerWriter {
   readonly #header: ContainerHeader;
@@ -65,18 +66,23 @@ export class ContainerWriter {
    */
   tokens(block: TokenBlock): Uint8Array {
     this.#expect('started');
-    if (
-      block.quantizers > this.#header.quantizers ||
-      block.frameCount > CONTAINER_LIMITS.maxFramesPerPacket
-    ) {
-      throw new RangeError(
-        `A packet of ${block.quantizers} codebooks and ${block.frameCount} frames does not fit a file of ` +
-          `${this.#header.quantizers} codebooks and ${CONTAINER_LIMITS.maxFramesPerPacket} frames a packet`,
-      );
-    }
+    this.#checkFit(block);
     const body = new ByteWriter();
     writeTokensBody(body, block, this.#header.codebookSize);
     return this.#emitRun(RECORD_TYPES.tokens, body.bytes(), block);
+  }
+
+  /**
+   * A packet that is entropy-coded and stands alone: a reader may begin with any.
+   * @throws RangeError as {@link tokens} does, and for a packet that continues another.
+   */
+  coded(run: CodedRun): Uint8Array {
+    this.#expect('started');
+    this.#checkFit(run);
+    if (run.isContinued) throw new RangeError('Packets of a file must stand alone');
+    const body = new ByteWriter();
+    writeCodedBody(body, run);
+    return this.#emitRun(RECORD_TYPES.coded, body.bytes(), run);
   }
 
   /** Frames that are missing. @throws RangeError when they do not start where the last block ended. */
@@ -108,6 +114,15 @@ export class ContainerWriter {
     const trailer = this.#emit(encodeRecord(RECORD_TYPES.trailer, trailerBody));
     this.#state = 'finished';
     return new ByteWriter().append(index).append(trailer).bytes();
+  }
+
+  #checkFit({ quantizers, frameCount }: { quantizers: number; frameCount: number }): void {
+    if (quantizers > this.#header.quantizers || frameCount > CONTAINER_LIMITS.maxFramesPerPacket) {
+      throw new RangeError(
+        `A packet of ${quantizers} codebooks and ${frameCount} frames does not fit a file of ` +
+          `${this.#header.quantizers} codebooks and ${CONTAINER_LIMITS.maxFramesPerPacket} frames a packet`,
+      );
+    }
   }
 
   #emitRun(type: number, body: Uint8Array, run: { firstFrameIndex: number; frameCount: number }): Uint8Array {

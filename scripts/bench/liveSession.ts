@@ -41,7 +41,7 @@ export class LiveSession {
       if (!isBinary) return;
       const frame = decodeServerFrame(data as Buffer, context);
       if (frame.kind === 'gap') this.gapFrames += frame.frameCount;
-      else if (frame.kind === 'tokens') this.receivedMs[frame.firstFrameIndex] = nowMs;
+      else if (frame.kind !== 'pcm') this.receivedMs[frame.firstFrameIndex] = nowMs;
       else {
         const { hop, decoderDelaySamples } = model;
         this.receivedMs[Math.floor((frame.firstSampleIndex + decoderDelaySamples) / hop)] = nowMs;

@@ -4,7 +4,9 @@ import {
   type ModelSummary,
   type TokenBlock,
 } from '../../protocol/index.js';
+import type { EntropyTables } from '../../codec/entropy/index.js';
 import type { ByteSink } from './byteSink.js';
+import { CodedPackets, TABLES_KEY } from './codedFile.js';
 import type { Interruption } from './interruption.js';
 import { bytesOf, TokenSpool } from './tokenSpool.js';
 
@@ -23,6 +25,8 @@ export interface Utterance {
   readonly model: ModelSummary;
   /** Free text about the recording. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** To entropy-code the packets of a container; left out: codes at their full width. */
+  readonly entropyTables?: EntropyTables | undefined;
 }
 
 /** Takes the tokens of one utterance. Whoever opened the bytes' target commits or discards it. */
@@ -67,28 +71,36 @@ export function containerHeader(
   };
 }
 
-/** Writes the container as the blocks come: each is a packet. */
+/** Writes the container as the blocks come: each is a packet, or part of a coded one. */
 class TsrSink implements TokenSink {
   readonly #writer: ContainerWriter;
   readonly #target: ByteSink;
+  readonly #packets: CodedPackets | undefined;
 
-  private constructor(writer: ContainerWriter, target: ByteSink) {
+  private constructor(writer: ContainerWriter, target: ByteSink, packets: CodedPackets | undefined) {
     this.#writer = writer;
     this.#target = target;
+    this.#packets = packets;
   }
 
-  static async start({ model, quantizers, metadata }: Utterance, target: ByteSink): Promise<TsrSink> {
-    const writer = new ContainerWriter(containerHeader(model, quantizers, metadata));
+  static async start(utterance: Utterance, target: ByteSink): Promise<TsrSink> {
+    const { model, quantizers, metadata, entropyTables } = utterance;
+    const coded = entropyTables && { [TABLES_KEY]: model.entropyDigest ?? '' };
+    const writer = new ContainerWriter(containerHeader(model, quantizers, { ...metadata, ...coded }));
     await target.write(writer.begin());
-    return new TsrSink(writer, target);
+    return new TsrSink(writer, target, entropyTables && new CodedPackets(entropyTables, model.frameRate));
   }
 
-  write(block: TokenBlock): Promise<void> {
-    return this.#target.write(this.#writer.tokens(block));
+  async write(block: TokenBlock): Promise<void> {
+    if (this.#packets === undefined) return this.#target.write(this.#writer.tokens(block));
+    const run = this.#packets.add(block);
+    if (run) await this.#target.write(this.#writer.coded(run));
   }
 
-  finish(sampleCount: number): Promise<void> {
-    return this.#target.write(this.#writer.finish({ sampleCount }));
+  async finish(sampleCount: number): Promise<void> {
+    const run = this.#packets?.cut();
+    if (run) await this.#target.write(this.#writer.coded(run));
+    await this.#target.write(this.#writer.finish({ sampleCount }));
   }
 
   close(): Promise<void> {

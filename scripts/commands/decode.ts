@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { CodecModel, decodeTokens, openAudioSink, type AudioSink } from '../../codec/index.js';
 import { TesseraError, type ContainerTrailer, type TokenBlock } from '../../protocol/index.js';
+import { readEvents } from '../cli/codedFile.js';
 import { ContainerFile, readTrailer } from '../cli/containerFile.js';
 import type { CliContext } from '../cli/context.js';
 import { addModelOptions, integer, toLoadOptions, type ModelOptions } from '../cli/options.js';
@@ -55,7 +56,7 @@ async function runDecode(input: string, options: DecodeOptions, context: CliCont
     const forget = interruption.onSignal(() => sink.abort());
     const progress = new Progress(reporter, 1);
     try {
-      await decodeInto(sink, file, trailer, { model, quantizers, progress });
+      await decodeInto(sink, file, trailer, { model, modelName: options.model, quantizers, progress });
       if (options.strict === true && file.truncation !== undefined) throw file.truncation;
       await sink.finish();
     } finally {
@@ -93,6 +94,8 @@ function checkModel({ name, header }: ContainerFile, model: CodecModel): void {
 /** How a file is decoded. */
 interface DecodeJob {
   readonly model: CodecModel;
+  /** Its name or folder. */
+  readonly modelName: string | undefined;
   readonly quantizers: number;
   readonly progress: Progress;
 }
@@ -101,12 +104,12 @@ async function decodeInto(
   sink: AudioSink,
   file: ContainerFile,
   trailer: ContainerTrailer | undefined,
-  { model, quantizers, progress }: DecodeJob,
+  { model, modelName, quantizers, progress }: DecodeJob,
 ): Promise<void> {
   const { header } = file;
   let sampleCount = trailer?.sampleCount ?? header.sampleCount;
   async function* blocks(): AsyncGenerator<TokenBlock> {
-    for await (const event of file.events()) {
+    for await (const event of readEvents(file, modelName)) {
       if (event.kind === 'tokens') yield event.block;
       else if (event.kind === 'gap') yield endOfGap(event.gap);
       else if (event.kind === 'end') sampleCount = event.trailer.sampleCount ?? sampleCount;

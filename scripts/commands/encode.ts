@@ -3,7 +3,16 @@ import { dirname, extname } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { CodecModel, encodePcm, openAudio, type AudioInfo, type AudioSource } from '../../codec/index.js';
-import { DEPTHS, resolveBitrate, TesseraError, type Depth } from '../../protocol/index.js';
+import type { EntropyTables } from '../../codec/entropy/index.js';
+import { loadEntropyTables } from '../../codec/entropyTables.js';
+import {
+  CODINGS,
+  DEPTHS,
+  resolveBitrate,
+  TesseraError,
+  type Coding,
+  type Depth,
+} from '../../protocol/index.js';
 import { guarded, openByteSink } from '../cli/byteSink.js';
 import type { ByteSink } from '../cli/byteSink.js';
 import type { CliContext } from '../cli/context.js';
@@ -23,6 +32,7 @@ interface EncodeOptions extends ModelOptions {
   readonly quantizers?: number;
   readonly format?: TokenFormat;
   readonly depth?: Depth;
+  readonly coding?: Coding;
 }
 
 /** The bitrate where none is asked for. */
@@ -75,6 +85,11 @@ export function addEncodeCommand(program: Command, context: CliContext): void {
         .default('fixed'),
     )
     .addOption(
+      new Option('--coding <coding>', 'packed: codes at their full width; entropy: smaller, in tsr only')
+        .choices([...CODINGS])
+        .default('packed'),
+    )
+    .addOption(
       new Option('--format <format>', 'what to write (default: by the extension of OUT, else tsr)').choices([
         ...TOKEN_FORMATS,
       ]),
@@ -92,6 +107,7 @@ interface EncodeJob {
   readonly quantizers: number;
   readonly depth: Depth;
   readonly format: TokenFormat;
+  readonly entropyTables: EntropyTables | undefined;
   readonly isTree: boolean;
   readonly context: CliContext;
   readonly progress: Progress;
@@ -108,6 +124,12 @@ async function runEncode(inputs: string[], options: EncodeOptions, context: CliC
       `--depth adaptive cannot be written as ${format}: its rows are of one length`,
     );
   }
+  if (options.coding === 'entropy' && format !== 'tsr') {
+    throw new TesseraError(
+      'bad_options',
+      `--coding entropy is for tsr; ${format} holds the codes themselves`,
+    );
+  }
   const plan = await planEncoding(inputs, options.output, format);
   for (const { input, error } of plan.failures) reporter.error(error, input);
   if (plan.tasks.length === 0) return EXIT.failure;
@@ -115,7 +137,8 @@ async function runEncode(inputs: string[], options: EncodeOptions, context: CliC
   const model = await CodecModel.load(toLoadOptions(options));
   const quantizers = chooseQuantizers(options, model);
   const progress = new Progress(reporter, plan.tasks.length);
-  const job = { model, quantizers, depth, format, isTree: plan.isTree, context, progress };
+  const entropyTables = options.coding === 'entropy' ? await tablesOf(options) : undefined;
+  const job = { model, quantizers, depth, format, entropyTables, isTree: plan.isTree, context, progress };
   let failed = plan.failures.length;
   try {
     failed += await encodeAll(plan, job);
@@ -126,6 +149,12 @@ async function runEncode(inputs: string[], options: EncodeOptions, context: CliC
   const total = plan.failures.length + plan.tasks.length;
   if (failed > 0 && total > 1 && !interruption.happened) reporter.note(`${failed} of ${total} inputs failed`);
   return failed > 0 ? EXIT.failure : EXIT.ok;
+}
+
+async function tablesOf({ model }: EncodeOptions): Promise<EntropyTables> {
+  const tables = await loadEntropyTables(model);
+  if (tables) return tables;
+  throw new TesseraError('bad_options', 'This model has no entropy tables: use --coding packed');
 }
 
 function formatOf(output: string): TokenFormat {
@@ -200,7 +229,7 @@ async function encodeInto(
   target: ByteSink,
   source: AudioSource,
   task: EncodeTask,
-  { model, quantizers, depth, format, context, progress }: EncodeJob,
+  { model, quantizers, depth, format, entropyTables, context, progress }: EncodeJob,
 ): Promise<void> {
   const { sampleRate, hop, frameRate } = model.summary;
   const utterance = {
@@ -209,6 +238,7 @@ async function encodeInto(
     quantizers,
     model: model.summary,
     metadata: describeSource(task, source.info),
+    entropyTables,
   };
   const encoded = encodePcm(model, packetsOf(source, Math.round(frameRate) * hop), {
     quantizers,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { bitsPerCode, type ContainerHeader } from '../../protocol/index.js';
+import { readEvents } from '../cli/codedFile.js';
 import { ContainerFile } from '../cli/containerFile.js';
 import type { CliContext } from '../cli/context.js';
 import { TokenStatistics, type CodebookUse } from '../cli/tokenStatistics.js';
@@ -19,10 +20,11 @@ export function addInspectCommand(program: Command, context: CliContext): void {
     .description('Describe a file of tokens: header, duration, bitrate, use of the codebooks.')
     .argument('<input>', 'a .tsr file, or - for standard input')
     .option('--json', 'print JSON')
+    .option('--model <model>', 'whose entropy tables to use: a name or a folder (default: the bundled model)')
     .addHelpText('after', HELP)
-    .action(async (input: string, { json }: { json?: boolean }) => {
+    .action(async (input: string, { json, model }: { json?: boolean; model?: string }) => {
       const file = await ContainerFile.open(input);
-      const report = await inspectFile(file);
+      const report = await inspectFile(file, model);
       process.stdout.write(json === true ? `${JSON.stringify(report, null, 2)}\n` : describe(report));
       if (file.truncation !== undefined) context.reporter.warning(file.truncation);
     });
@@ -51,15 +53,18 @@ export interface InspectReport {
   readonly codebooks: readonly CodebookUse[];
 }
 
-async function inspectFile(file: ContainerFile): Promise<InspectReport> {
+async function inspectFile(file: ContainerFile, model: string | undefined): Promise<InspectReport> {
   const { header } = file;
   const statistics = new TokenStatistics();
   let packetCount = 0;
+  let packetOffset: number | undefined;
   let gapFrameCount = 0;
   let sampleCount = header.sampleCount;
-  for await (const event of file.events()) {
+  for await (const event of readEvents(file, model)) {
     if (event.kind === 'tokens') {
-      packetCount++;
+      // A coded packet comes as several blocks where its frames differ in depth.
+      if (event.byteOffset !== packetOffset) packetCount++;
+      packetOffset = event.byteOffset;
       statistics.add(event.block);
     } else if (event.kind === 'gap') gapFrameCount += event.gap.frameCount;
     else if (event.kind === 'end') sampleCount = event.trailer.sampleCount ?? sampleCount;

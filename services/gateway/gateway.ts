@@ -2,6 +2,8 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
+import type { EntropyTables } from '../../codec/entropy/index.js';
+import { loadEntropyTables } from '../../codec/entropyTables.js';
 import { TesseraError, type ErrorCode } from '../../protocol/errors.js';
 import { selectSubprotocol, SUBPROTOCOL } from '../../protocol/limits.js';
 import { Engine, type EngineOptions } from '../engine/index.js';
@@ -72,6 +74,7 @@ export class Gateway {
     log: Logger,
     options: GatewayOptions,
     files: StaticFiles,
+    entropyTables: EntropyTables | undefined,
   ) {
     this.#engine = engine;
     this.#metrics = metrics;
@@ -80,17 +83,20 @@ export class Gateway {
     this.#version = options.version ?? 'unknown';
     this.#allowedOrigins = options.allowedOrigins && new Set(options.allowedOrigins);
     this.#hub = new StreamHub(limits);
-    this.#desk = new SessionDesk({ engine, hub: this.#hub, limits, metrics, log }, (session) => {
-      for (const connection of this.#connections) {
-        if (connection.session === session) {
-          connection.end(
-            'session_limit',
-            'The session has lasted for as long as it may',
-            DEFAULT_CLOSE_DEADLINE_MS,
-          );
+    this.#desk = new SessionDesk(
+      { engine, hub: this.#hub, entropyTables, limits, metrics, log },
+      (session) => {
+        for (const connection of this.#connections) {
+          if (connection.session === session) {
+            connection.end(
+              'session_limit',
+              'The session has lasted for as long as it may',
+              DEFAULT_CLOSE_DEADLINE_MS,
+            );
+          }
         }
-      }
-    });
+      },
+    );
     this.#webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -289,7 +295,8 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       ...(await modelFiles(options.engine?.model)),
     ]),
   );
-  const gateway = new Gateway(engine, metrics, limits, log, options, files);
+  const entropyTables = await loadEntropyTables(options.engine?.model);
+  const gateway = new Gateway(engine, metrics, limits, log, options, files, entropyTables);
   metrics.watch({
     sessions: () => gateway.sessions,
     connections: () => gateway.connectionCount,

@@ -1,10 +1,18 @@
+import type { EntropyTables } from '../../codec/entropy/index.js';
 import type { BitrateRange, OpenMessage } from '../../protocol/clientMessages.js';
 import { isPcmFormat, type QuantizerRange } from '../../protocol/options.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
 import type { EngineResult } from '../engine/index.js';
 import type { Logger } from '../log.js';
 import type { OutputQueue } from './outputQueue.js';
-import { PcmPacketizer, TokenPacketizer, type Packetizer, type SoundRange } from './packetizer.js';
+import { CodedPacker, tablesFor, WindowPacketizer } from './codedPacker.js';
+import {
+  PcmPacketizer,
+  plainPacker,
+  TokenPacketizer,
+  type Packetizer,
+  type SoundRange,
+} from './packetizer.js';
 import { maxFramesUnderControl, RateControl } from './rateControl.js';
 import type { Acknowledgement } from './sessionContext.js';
 
@@ -12,6 +20,8 @@ import type { Acknowledgement } from './sessionContext.js';
 export interface PacketOutputOptions {
   readonly queue: OutputQueue;
   readonly model: ModelSummary;
+  /** Of the model; needed for entropy coding only. */
+  readonly entropyTables: EntropyTables | undefined;
   readonly range: QuantizerRange;
   /** Of the server. */
   readonly maxFramesPerPacket: number;
@@ -26,6 +36,7 @@ export class PacketOutput {
   readonly framesPerPacket: number;
   readonly #options: PacketOutputOptions;
   readonly #packetizer: Packetizer;
+  readonly #packer: CodedPacker | undefined;
   /** While the link decides. */
   #control: RateControl | undefined;
 
@@ -36,9 +47,17 @@ export class PacketOutput {
       bitrate?.control === 'adaptive'
         ? maxFramesUnderControl(output.framesPerPacket, model, maxFramesPerPacket)
         : (output.framesPerPacket ?? 1);
-    this.#packetizer = isPcmFormat(output.format)
-      ? new PcmPacketizer(model, this.framesPerPacket, output.format, sound)
-      : new TokenPacketizer(model, this.framesPerPacket);
+    const { coding, bitsPerPacket, framesPerPacket = maxFramesPerPacket } = output;
+    const tables = tablesFor(coding, options.entropyTables);
+    if (isPcmFormat(output.format)) {
+      this.#packetizer = new PcmPacketizer(model, this.framesPerPacket, output.format, sound);
+    } else if (tables && bitsPerPacket !== undefined) {
+      this.framesPerPacket = framesPerPacket;
+      this.#packetizer = new WindowPacketizer(tables, model, bitsPerPacket, framesPerPacket);
+    } else {
+      this.#packer = tables && new CodedPacker(tables, model);
+      this.#packetizer = new TokenPacketizer(this.#packer ?? plainPacker(model), this.framesPerPacket);
+    }
     this.setControl(bitrate?.control, range);
   }
 
@@ -57,6 +76,11 @@ export class PacketOutput {
     const packet = this.#packetizer.cut();
     if (packet) (this.#control ?? this.#options.queue).packet(packet);
     this.#control?.release();
+  }
+
+  /** Packets were dropped: the next must not lean on them. */
+  onDropped(): void {
+    this.#packer?.restart();
   }
 
   /** Learns from what the client has got. */

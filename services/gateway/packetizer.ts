@@ -23,15 +23,22 @@ export interface Packetizer {
   cut(): Packet | undefined;
 }
 
-/** TOKENS. */
+/** Makes packets of token blocks that follow each other. */
+export interface TokenPacker {
+  /** Whether frames of different numbers of codebooks can share a packet. */
+  readonly mixesDepths: boolean;
+  readonly pack: (blocks: readonly TokenBlock[]) => Uint8Array;
+}
+
+/** Tokens, in packets of so many frames. */
 export class TokenPacketizer implements Packetizer {
-  readonly #model: ModelSummary;
   framesPerPacket: number;
+  readonly #packer: TokenPacker;
   #pending: TokenBlock[] = [];
   #pendingFrames = 0;
 
-  constructor(model: ModelSummary, framesPerPacket: number) {
-    this.#model = model;
+  constructor(packer: TokenPacker, framesPerPacket: number) {
+    this.#packer = packer;
     this.framesPerPacket = framesPerPacket;
   }
 
@@ -46,8 +53,9 @@ export class TokenPacketizer implements Packetizer {
     const { block } = result;
     const end = block.firstFrameIndex + block.frameCount;
     const [waiting] = this.#pending;
-    // A packet has one number of codebooks.
-    if (waiting && waiting.quantizers !== block.quantizers) packets.push(this.#take());
+    if (waiting && waiting.quantizers !== block.quantizers && !this.#packer.mixesDepths) {
+      packets.push(this.#take());
+    }
     for (let at = block.firstFrameIndex; at < end;) {
       const part = sliceFrames(block, at, Math.min(end, at + this.framesPerPacket - this.#pendingFrames));
       if (part === undefined) break;
@@ -65,12 +73,21 @@ export class TokenPacketizer implements Packetizer {
   }
 
   #take(): Packet {
-    const block = joinBlocks(this.#pending);
+    const blocks = this.#pending;
+    const firstFrameIndex = blocks[0]?.firstFrameIndex ?? 0;
+    const frameCount = this.#pendingFrames;
     this.#pending = [];
     this.#pendingFrames = 0;
-    const bytes = encodeFrame({ kind: 'tokens', ...block }, this.#model);
-    return { firstFrameIndex: block.firstFrameIndex, frameCount: block.frameCount, bytes };
+    return { firstFrameIndex, frameCount, bytes: this.#packer.pack(blocks) };
   }
+}
+
+/** Packs codes at their full width: a packet has one number of codebooks. */
+export function plainPacker(model: ModelSummary): TokenPacker {
+  return {
+    mixesDepths: false,
+    pack: (blocks) => encodeFrame({ kind: 'tokens', ...joinBlocks(blocks) }, model),
+  };
 }
 
 /** The samples of the output that are sound, in the order of the stream: the rest is a flush's padding. */

@@ -6,6 +6,7 @@ import { bitsPerSecond, checkRateControl } from '../../protocol/options.js';
 import type { ModelSummary, ServerMessageOf, SessionTotals } from '../../protocol/serverMessages.js';
 import type { EngineResult, EngineSession } from '../engine/index.js';
 import type { Logger } from '../log.js';
+import { tablesFor } from './codedPacker.js';
 import { FileInput } from './fileInput.js';
 import { sessionLimits } from './limits.js';
 import { OutputQueue } from './outputQueue.js';
@@ -67,10 +68,14 @@ export class Session {
     this.#range = sessionRange(open.bitrate, this.#model);
     this.#quantizers = this.#range.maxQuantizers;
     this.#sound = new SoundTimeline(this.#model);
-    this.#output = new OutputQueue(context.limits, (frames) => context.metrics.droppedFrames.inc(frames));
+    this.#output = new OutputQueue(context.limits, (frames) => {
+      context.metrics.droppedFrames.inc(frames);
+      this.#packets.onDropped();
+    });
     this.#packets = new PacketOutput(open, {
       queue: this.#output,
       model: this.#model,
+      entropyTables: context.entropyTables,
       range: this.#range,
       maxFramesPerPacket: context.limits.maxFramesPerPacket,
       log: this.#log,
@@ -253,7 +258,7 @@ export class Session {
   }
 
   #createInput(engine: EngineSession | undefined): SessionInput {
-    const { limits, hub } = this.#context;
+    const { limits, hub, entropyTables } = this.#context;
     const { input, stream } = this.#open;
     const host = {
       onPause: (paused: boolean) => this.#client?.onPause(paused),
@@ -278,11 +283,11 @@ export class Session {
     if (engine === undefined || input === undefined) {
       throw new TesseraError('internal', `Mode ${this.mode} was opened without input or engine`);
     }
-    if (this.mode === 'decode') return new TokenInput(engine, this.#model, limits, host);
+    const tables = tablesFor(input.coding, entropyTables);
+    if (this.mode === 'decode') return new TokenInput(engine, this.#model, limits, host, tables);
     const format = rawInput(this.#open, this.#model);
     if (format) return new PcmInput(format, engine, limits, host);
-    const fileFormat = input.format === 'wav' ? 'wav' : 'container';
-    return new FileInput(fileFormat, engine, this.#model, limits, host);
+    return new FileInput(input.format === 'wav' ? 'wav' : 'container', engine, this.#model, limits, host);
   }
 
   /** What of the frames that come out now is sound. */

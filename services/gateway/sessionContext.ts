@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { EntropyTables } from '../../codec/entropy/index.js';
 import type { RawPcmFormat } from '../../codec/audio/index.js';
 import type { BitrateRange, Depth, OpenMessage } from '../../protocol/clientMessages.js';
 import type { TesseraError } from '../../protocol/errors.js';
@@ -27,6 +28,8 @@ export interface SessionClient extends OutputSink {
 export interface SessionContext {
   readonly engine: Engine;
   readonly hub: StreamHub;
+  /** Of the model; undefined where it has none. */
+  readonly entropyTables: EntropyTables | undefined;
   readonly limits: GatewayLimits;
   readonly metrics: GatewayMetrics;
   readonly log: Logger;
@@ -72,7 +75,10 @@ export function isSameSession(one: OpenMessage, other: OpenMessage): boolean {
       input?.sampleRate,
       input?.channels ?? 1,
       output.format,
+      input?.coding,
       output.framesPerPacket ?? 1,
+      output.coding,
+      output.bitsPerPacket,
       publish?.stream,
       stream,
     ]);

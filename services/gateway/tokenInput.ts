@@ -1,21 +1,35 @@
+import { TokenDecoder, type EntropyTables } from '../../codec/entropy/index.js';
 import { TesseraError } from '../../protocol/errors.js';
-import type { ClientFrame, GapFrame, TokensFrame } from '../../protocol/frames.js';
+import type { ClientFrame, GapFrame } from '../../protocol/frames.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
+import type { TokenBlock } from '../../protocol/tokens.js';
 import type { EngineSession } from '../engine/index.js';
 import { InputPump } from './inputPump.js';
 import type { GatewayLimits } from './limits.js';
 import type { SessionInput, SessionInputHost } from './sessionInput.js';
 
-/** Input of mode `decode`: TOKENS and GAP in the order of their frames. */
+type Item = readonly TokenBlock[] | GapFrame | 'flush';
+
+/** Input of mode `decode`: TOKENS or CODED, and GAP, in the order of their frames. */
 export class TokenInput implements SessionInput {
   readonly #engine: EngineSession;
   readonly #model: ModelSummary;
   readonly #limits: GatewayLimits;
-  readonly #pump: InputPump<TokensFrame | GapFrame | 'flush'>;
+  /** Where the client has asked for entropy coding. */
+  readonly #decoder: TokenDecoder | undefined;
+  readonly #pump: InputPump<Item>;
   #nextFrameIndex = 0;
   #inputBytes = 0;
 
-  constructor(engine: EngineSession, model: ModelSummary, limits: GatewayLimits, host: SessionInputHost) {
+  /** With `tables` the client sends CODED, and otherwise TOKENS. */
+  constructor(
+    engine: EngineSession,
+    model: ModelSummary,
+    limits: GatewayLimits,
+    host: SessionInputHost,
+    tables?: EntropyTables,
+  ) {
+    this.#decoder = tables && new TokenDecoder(tables);
     this.#engine = engine;
     this.#model = model;
     this.#limits = limits;
@@ -56,7 +70,7 @@ export class TokenInput implements SessionInput {
         `A gap of ${frameCount} frames is above the limit of ${maxGapFrames}`,
       );
     }
-    this.#pump.add(frame, wireBytes);
+    this.#pump.add(this.#read(frame), wireBytes);
     this.#nextFrameIndex += frameCount;
     this.#inputBytes += wireBytes;
   }
@@ -69,10 +83,20 @@ export class TokenInput implements SessionInput {
     this.#pump.close();
   }
 
-  async #handle(item: TokensFrame | GapFrame | 'flush'): Promise<void> {
+  #read(frame: Exclude<ClientFrame, { kind: 'audio' }>): Exclude<Item, 'flush'> {
+    if (frame.kind === 'gap') return frame;
+    if (frame.kind === 'tokens' && !this.#decoder) return [frame];
+    if (frame.kind === 'coded' && this.#decoder) return this.#decoder.decode(frame);
+    throw new TesseraError(
+      'bad_frame',
+      `This session takes ${this.#decoder ? 'CODED' : 'TOKENS'}, as input.coding in "open" says`,
+    );
+  }
+
+  async #handle(item: Item): Promise<void> {
     if (item === 'flush') this.#engine.flush();
-    else if (item.kind === 'tokens') await this.#engine.pushTokens(item);
-    else await this.#skip(item.frameCount);
+    else if ('kind' in item) await this.#skip(item.frameCount);
+    else for (const block of item) await this.#engine.pushTokens(block);
   }
 
   async #skip(frameCount: number): Promise<void> {

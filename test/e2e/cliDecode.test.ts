@@ -2,6 +2,8 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { TokenEncoder } from '../../codec/entropy/index.js';
+import { loadEntropyTables } from '../../codec/entropyTables.js';
 import { CodecModel, decodeTokens, readAudio } from '../../codec/index.js';
 import { ContainerWriter, takeQuantizers, type TokenBlock } from '../../protocol/index.js';
 import { finished, runCli, startCli } from '../support/runCli.js';
@@ -59,6 +61,40 @@ describe('tessera decode', () => {
     expect(levelsOf(wav)).toHaveLength(length);
     expect(levelsOf(wav)).toEqual(await decodeInLibrary(tokenFile.blocks, length));
     expect((await readdir(folder)).sort()).toEqual(['in.tsr', 'out.wav']);
+  });
+
+  test('reads entropy-coded files: the same samples from fewer bytes, whatever the depth', async () => {
+    const recording = fileURLToPath(fixtureUrl(RECORDING));
+    const encode = (...more: string[]): ReturnType<typeof run> =>
+      run('encode', recording, '-o', 'coded.tsr', ...more);
+    expect(await encode('--coding', 'entropy')).toMatchObject({ code: 0 });
+    expect((await stat(join(folder, 'coded.tsr'))).size).toBeLessThan(0.95 * tokenBytes.length);
+    expect(await run('decode', 'coded.tsr', '-o', 'coded.wav')).toMatchObject({ code: 0, stderr: '' });
+    await run('decode', 'in.tsr', '-o', 'packed.wav');
+    expect(await readFile(join(folder, 'coded.wav'))).toEqual(await readFile(join(folder, 'packed.wav')));
+    const report = JSON.parse((await run('inspect', 'coded.tsr', '--json')).stdout.toString()) as {
+      frameCount: number;
+    };
+    expect(report.frameCount).toBe(tokenFile.blocks.reduce((sum, { frameCount }) => sum + frameCount, 0));
+
+    await encode('--coding', 'packed', '--depth', 'adaptive');
+    await run('decode', 'coded.tsr', '-o', 'packed.wav');
+    await encode('--coding', 'entropy', '--depth', 'adaptive');
+    await run('decode', 'coded.tsr', '-o', 'coded.wav');
+    expect(await readFile(join(folder, 'coded.wav'))).toEqual(await readFile(join(folder, 'packed.wav')));
+  });
+
+  test('says when entropy-coded packets are of other tables', async () => {
+    const tables = await loadEntropyTables();
+    const writer = new ContainerWriter({ ...tokenFile.header, metadata: { entropyTables: '0'.repeat(64) } });
+    const coded = new TokenEncoder(tables!).encode(tokenFile.blocks, { isFresh: true });
+    await writeFile(
+      join(folder, 'other.tsr'),
+      Buffer.concat([writer.begin(), writer.coded(coded), writer.finish()]),
+    );
+    const { code, stderr } = await run('decode', 'other.tsr', '-o', 'out.wav');
+    expect(code).toBe(1);
+    expect(stderr).toContain('model_mismatch');
   });
 
   test('uses as many codebooks as it is told', async () => {

@@ -206,7 +206,7 @@ describe('the test vectors of the specification', () => {
   const context = { codebookSize: 1024, maxQuantizers: 12, maxFramesPerPacket: 50, maxFrameBytes: 4096 };
   interface FrameVector {
     hex: string;
-    frame: Record<string, unknown> & { codes?: number[]; payload?: string };
+    frame: Record<string, unknown> & { codes?: number[]; payload?: string; segments?: string[] };
   }
 
   test('for binary frames', () => {
@@ -217,6 +217,7 @@ describe('the test vectors of the specification', () => {
         ...frame,
         ...(frame.codes ? { codes: Uint16Array.from(frame.codes) } : {}),
         ...(frame.payload ? { payload: fromHex(frame.payload) } : {}),
+        ...(frame.segments ? { segments: frame.segments.map(fromHex) } : {}),
       } as unknown as Frame;
       expect(decodeFrame(fromHex(hex), context)).toEqual(expected);
       expect(encodeFrame(expected, context)).toEqual(fromHex(hex));
