@@ -1,0 +1,59 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** What a codec made of a recording. */
+export interface Coded {
+  /** Mono, at the rate of the recording; it may be shifted and somewhat longer or shorter. */
+  readonly samples: Float32Array;
+  /** Of the coded speech alone, without headers of files and packets. */
+  readonly bits: number;
+}
+
+/** A codec at one setting. */
+export interface Row {
+  readonly name: string;
+  /** Encodes and decodes a recording, mono at `sampleRate` Hz. */
+  readonly code: (speech: Float32Array, sampleRate: number) => Promise<Coded>;
+}
+
+/** Another codec, run by the programs that this machine has. */
+export interface Rival {
+  readonly name: string;
+  /** Programs it needs; where one is missing the codec is named as absent. */
+  readonly programs: readonly string[];
+  readonly rows: readonly Row[];
+}
+
+const run = promisify(execFile);
+const RUN_TIMEOUT_MS = 60_000;
+
+/** Runs a program to its end. @throws Error with what it said when it fails. */
+export async function runProgram(program: string, ...args: string[]): Promise<void> {
+  await run(program, args, { timeout: RUN_TIMEOUT_MS });
+}
+
+/** The programs of a rival that are not on the PATH. */
+export async function missingPrograms({ programs }: Rival): Promise<string[]> {
+  const found = await Promise.all(
+    programs.map((program) =>
+      run('sh', ['-c', `command -v "$0"`, program]).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  return programs.filter((_, at) => found[at] !== true);
+}
+
+/** Gives `use` a folder that is deleted afterwards. */
+export async function inFolder<T>(use: (pathOf: (name: string) => string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'tessera-rival-'));
+  try {
+    return await use((name) => join(folder, name));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
