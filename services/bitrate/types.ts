@@ -87,25 +87,34 @@ export interface SentPacket {
   readonly sentMs: number;
 }
 
+/** How long a packet took, clock offset included. */
+export interface DelaySample {
+  readonly delayMs: number;
+  /** Until it was acknowledged. */
+  readonly roundTripMs: number;
+  readonly wireBytes: number;
+  readonly atMs: number;
+}
+
 /** All that a controller knows: plain data, to be stored, compared and replayed. */
 export interface ControlState {
   readonly name: ControlStateName;
   /** When the state was entered. */
   readonly sinceMs: number;
   readonly targetBitsPerSecond: number;
+  /** What the link carried when it was last full; undefined before. */
   readonly capacityBitsPerSecond: number | undefined;
   readonly inFlight: readonly SentPacket[];
-  /** Least one-way delays (clock offset included) of this and of the window before. */
-  readonly baseDelaysMs: readonly number[];
-  readonly baseWindowSinceMs: number;
+  /** Of the last packets that arrived. */
+  readonly delaySamples: readonly DelaySample[];
   readonly minRoundTripMs: number | undefined;
-  /** Of the last packet that was acknowledged with its arrival. */
-  readonly lastArrivalMs: number | undefined;
-  readonly lastAckMs: number | undefined;
+  /** The last packet that arrived. */
+  readonly lastArrival:
+    { readonly sentMs: number; readonly wireBytes: number; readonly arrivalMs: number } | undefined;
   readonly lastTickMs: number | undefined;
-  readonly lastBackOffMs: number;
+  readonly lastBackOffMs: number | undefined;
   readonly queueingMs: number;
   readonly slopeMsPerSecond: number;
+  /** Of the receiver, as it said last. */
   readonly bufferMs: number;
-  readonly shape: PacketShape;
 }

@@ -1,0 +1,100 @@
+import { MAX_DELAY_SAMPLES, TUNING } from './tuning.js';
+import type { ControlState, DelaySample, Feedback, SentPacket } from './types.js';
+
+/** Packets that one acknowledgement is about. */
+interface Arrived {
+  readonly first: SentPacket;
+  readonly last: SentPacket;
+  readonly bytes: number;
+  readonly arrivalMs: number;
+}
+
+/** What an acknowledgement tells of the link: the same state where it names nothing that is under way. */
+export function noteAck(state: ControlState, feedback: Extract<Feedback, { kind: 'ack' }>): ControlState {
+  const { nowMs, nextFrameIndex, bufferMs, arrivalMs = nowMs } = feedback;
+  const packets = state.inFlight.filter(({ endFrameIndex }) => endFrameIndex <= nextFrameIndex);
+  const [first] = packets;
+  const last = packets.at(-1);
+  if (first === undefined || last === undefined) return state;
+  const bytes = packets.reduce((total, { wireBytes }) => total + wireBytes, 0);
+  const sample: DelaySample = {
+    delayMs: arrivalMs - last.sentMs,
+    roundTripMs: nowMs - last.sentMs,
+    wireBytes: last.wireBytes,
+    atMs: nowMs,
+  };
+  const kept = [...state.delaySamples, sample].filter(({ atMs }) => nowMs - atMs <= TUNING.baseWindowMs);
+  const { capacity, isUndisturbed } = seeCapacity(state, { first, last, bytes, arrivalMs }, kept);
+  // A delay that stays while less is sent than the link carries is no queue.
+  const delaySamples = isUndisturbed ? [sample] : kept.slice(-MAX_DELAY_SAMPLES);
+  const queueingMs =
+    withoutTransmission(sample.delayMs, sample, capacity) - baseDelayMs(delaySamples, capacity);
+  const gapMs = state.lastArrival ? arrivalMs - state.lastArrival.arrivalMs : 0;
+  return {
+    ...state,
+    delaySamples,
+    inFlight: state.inFlight.slice(packets.length),
+    bufferMs,
+    lastArrival: { sentMs: last.sentMs, wireBytes: last.wireBytes, arrivalMs },
+    minRoundTripMs: Math.min(state.minRoundTripMs ?? Infinity, sample.roundTripMs),
+    queueingMs,
+    slopeMsPerSecond: gapMs > 0 ? (1000 * (queueingMs - state.queueingMs)) / gapMs : 0,
+    capacityBitsPerSecond: capacity,
+  };
+}
+
+/** By how much the oldest packet under way is late; below 0 while it may still come in time. */
+export function overdueMs(
+  { inFlight, delaySamples, capacityBitsPerSecond }: ControlState,
+  nowMs: number,
+): number {
+  const [oldest] = inFlight;
+  if (oldest === undefined) return -Infinity;
+  const least = Math.min(
+    ...delaySamples.map((sample) => withoutTransmission(sample.roundTripMs, sample, capacityBitsPerSecond)),
+  );
+  // Before the first acknowledgement `least` is Infinity: nothing is late.
+  return withoutTransmission(nowMs - oldest.sentMs, oldest, capacityBitsPerSecond) - least;
+}
+
+/**
+ * What the link carries, after some packets more. Packets that follow each other without a pause are as far apart as the
+ * link needs for them. But so far apart as they were sent they may be on any link that carries as much.
+ */
+function seeCapacity(
+  { lastArrival, capacityBitsPerSecond, targetBitsPerSecond }: ControlState,
+  { first, last, bytes, arrivalMs }: Arrived,
+  samples: readonly DelaySample[],
+): { readonly capacity: number | undefined; readonly isUndisturbed: boolean } {
+  const gapMs = lastArrival ? arrivalMs - lastArrival.arrivalMs : 0;
+  if (lastArrival === undefined || gapMs <= 0) {
+    return { capacity: capacityBitsPerSecond, isUndisturbed: false };
+  }
+  // What was held back for a packet that was lost comes all at once: no sign of a fast link.
+  const rate = Math.min((8000 * bytes) / gapMs, TUNING.mostSeen * targetBitsPerSecond);
+  const isBusy = first.sentMs + baseDelayMs(samples, capacityBitsPerSecond) < lastArrival.arrivalMs;
+  const known = capacityBitsPerSecond ?? Infinity;
+  const sentGapMs =
+    last.sentMs - lastArrival.sentMs + (8000 * (last.wireBytes - lastArrival.wireBytes)) / known;
+  const isAsSent = Math.abs(gapMs - sentGapMs) < TUNING.asSentShare * gapMs;
+  if (isBusy && !isAsSent) return { capacity: rate, isUndisturbed: false };
+  if (capacityBitsPerSecond === undefined) return { capacity: undefined, isUndisturbed: false };
+  return {
+    capacity: Math.max(capacityBitsPerSecond, rate),
+    isUndisturbed: isAsSent && rate < TUNING.undisturbedShare * capacityBitsPerSecond,
+  };
+}
+
+/** A delay without the time that the packet itself takes on the link. */
+function withoutTransmission(
+  delayMs: number,
+  { wireBytes }: Pick<SentPacket, 'wireBytes'>,
+  bitsPerSecond: number | undefined = Infinity,
+): number {
+  return delayMs - (8000 * wireBytes) / bitsPerSecond;
+}
+
+/** The delay of a packet of no bytes that meets no queue, clock offset included. */
+function baseDelayMs(samples: readonly DelaySample[], bitsPerSecond: number | undefined): number {
+  return Math.min(...samples.map((sample) => withoutTransmission(sample.delayMs, sample, bitsPerSecond)));
+}

@@ -1,0 +1,55 @@
+/**
+ * What is tuned; `docs/benchmarks/bitrate.md` shows what it gives. Rates count all bytes on the wire. It was tuned on the
+ * seeds 1 to 10 of the bench's traces, whose report uses others.
+ */
+export const TUNING = {
+  startBitsPerSecond: 8000,
+  /** Share by which the rate grows in a second until the link is full for the first time. */
+  startupGrowth: 0.8,
+  /** By so much it grows in a second later, and by up to so much more the longer ago the link was full. */
+  probingBitsPerSecond: 300,
+  hastyBitsPerSecond: 2500,
+  hasteMs: 1400,
+  /** The rate at which these hold: less grows faster and backs off by less, so that two on one link become alike. */
+  middleBitsPerSecond: 10_000,
+  /** Share by which the rate falls there when there is a queue, and its bounds at other rates. */
+  backOff: 0.07,
+  leastBackOff: 0.05,
+  mostBackOff: 0.3,
+  /** The rate does not grow beyond what the link was seen to carry by more. */
+  mostAboveBitsPerSecond: 800,
+  /** Nor by more than this factor beyond the rate from which on the packets would be better. */
+  headroom: 1.05,
+  /** Queueing that has to go, and queueing that does not count. */
+  overuseMs: 70,
+  clearMs: 25,
+  /** What is sent while a queue drains falls with the queue, to nothing at so much of it, but not below this share. */
+  drainMs: 800,
+  leastDrainShare: 0.4,
+  /** While a queue drains, a link that carries less than this share of the target has become slower. */
+  fallenShare: 0.9,
+  /** How long the rate rests after a back-off. */
+  restMs: 200,
+  /** A packet that is overdue by so much has met a queue. */
+  overdueMs: 80,
+  /** A packet that is overdue by so much tells of a stall. */
+  starvedMs: 350,
+  /** Packets arrive as they were sent when their distance is the same up to this share. */
+  asSentShare: 0.08,
+  /** Packets that come so, at less than this share of what the link carries, have met no queue. */
+  undisturbedShare: 0.95,
+  /** More than this factor of the target is no sight of what the link carries. */
+  mostSeen: 2,
+  /** Memory of the least delay. */
+  baseWindowMs: 10_000,
+  /** Queue that may stand in the network, as time. */
+  inFlightMs: 250,
+  /** What has waited for longer is dropped, unless the receiver has sound to play for longer; and never later. */
+  leastAgeMs: 140,
+  mostAgeMs: 1000,
+} as const;
+
+/** Packets under way that are remembered. */
+export const MAX_TRACKED_PACKETS = 256;
+/** Delays that are. */
+export const MAX_DELAY_SAMPLES = 100;
