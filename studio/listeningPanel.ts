@@ -125,7 +125,12 @@ export class ListeningPanel {
       write('link-words', words);
       this.#linkSlider.setAttribute('aria-valuetext', words);
     };
-    this.#linkSlider.addEventListener('input', show);
+    this.#linkSlider.addEventListener('input', () => {
+      const wasOpen = this.#link.isOpen;
+      show();
+      // The size of packets under rate control is agreed on when a session opens.
+      if (wasOpen !== this.#link.isOpen) void this.#again?.();
+    });
     show();
   }
 
@@ -201,7 +206,13 @@ export class ListeningPanel {
       const listening = await Listening.start(
         context,
         openSource,
-        { link: this.#link, views: this.#views, quantizers: this.quantizers, onDownload: this.#onDownload },
+        {
+          link: this.#link,
+          views: this.#views,
+          quantizers: this.quantizers,
+          isAdaptive: !this.#link.isOpen,
+          onDownload: this.#onDownload,
+        },
         {
           onStatus: (status, peaks) => {
             this.#status = status;

@@ -1,6 +1,6 @@
 /** A link to imitate. */
 export interface LinkShape {
-  /** Of payload; Infinity: no bound. */
+  /** Infinity: no bound. */
   readonly bitsPerSecond: number;
   /** On the way, beside the time in the queue. */
   readonly delayMs: number;
@@ -30,10 +30,5 @@ export class Bottleneck {
     this.#freeAtMs = Math.max(this.#freeAtMs, nowMs) + (8000 * bytes) / bitsPerSecond;
     this.#lastOutMs = Math.max(this.#lastOutMs, this.#freeAtMs + delayMs);
     return this.#lastOutMs;
-  }
-
-  /** How long a message that enters now waits for those before it. */
-  queueMs(nowMs: number): number {
-    return Math.max(0, this.#freeAtMs - nowMs);
   }
 }

@@ -52,32 +52,34 @@ export class HeldWebSocket {
 
 /** A link without bounds. */
 export const OPEN_LINK: LinkShape = { bitsPerSecond: Infinity, delayMs: 0 };
-/** Of a WebSocket frame from a server with a short payload. */
-const FRAME_HEADER_BYTES = 2;
+/** Around each message: of a WebSocket frame with a short payload, 2, of TCP with time stamps and IP, 52. */
+const HEADER_BYTES = 54;
 
 /**
  * A thin link between the server and this page, imitated by holding back what arrives. What the client acknowledges is
  * what has come through, so the server's rate control sees the link as it would see a real one. Only the way down is
- * imitated, and the headers of TCP and IP are not counted.
+ * imitated, as if each message were a packet of its own.
  */
 export class SimulatedLink {
   readonly #bottleneck = new Bottleneck(OPEN_LINK);
   readonly #held: Held[] = [];
   #bytes = 0;
+  #isOpen = true;
 
-  /** Bytes that have entered, with the headers of the WebSocket's frames. */
+  /** Bytes that have entered, with the headers of packets. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Whether messages pass unhindered. */
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
   /** The shape from now on. */
   set shape(shape: LinkShape) {
     this.#bottleneck.shape = shape;
-  }
-
-  /** How long what arrives now is held back behind what came before. */
-  get queueMs(): number {
-    return this.#bottleneck.queueMs(performance.now());
+    this.#isOpen = shape === OPEN_LINK;
   }
 
   /** A `WebSocket` class whose messages come through this link; it has the handlers that the client uses. */
@@ -91,7 +93,7 @@ export class SimulatedLink {
   }
 
   #hold(payloadBytes: number, deliver: () => void): void {
-    const bytes = payloadBytes === 0 ? 0 : payloadBytes + FRAME_HEADER_BYTES;
+    const bytes = payloadBytes === 0 ? 0 : payloadBytes + HEADER_BYTES;
     const nowMs = performance.now();
     const outMs = this.#bottleneck.enter(bytes, nowMs);
     this.#bytes += bytes;

@@ -14,8 +14,6 @@ export interface StreamHandlers {
   readonly onPcm: (pcm: Float32Array, first: number) => void;
   /** Nothing comes for the positions below `end` any more. */
   readonly onGap: (end: number) => void;
-  /** Codebooks of every frame from now on. */
-  readonly onQuantizers: (quantizers: number) => void;
   /** The connection broke, and is being made anew; or it is there again. */
   readonly onConnection: (isThere: boolean) => void;
   /** It ended by itself. */
@@ -26,6 +24,8 @@ export interface StreamHandlers {
 export interface StreamOptions {
   /** The most codebooks of a frame. */
   readonly quantizers: number;
+  /** The server follows the link, with fewer codebooks and more frames a packet; else each frame comes at once. */
+  readonly isAdaptive: boolean;
   /** Where the sound is at home; its rate is that of the samples that are sent. */
   readonly context: AudioContext;
   /** Tokens are decoded in this page: told of the decoder's download, from 0 to 1, the first time. Undefined: by the server. */
@@ -52,9 +52,9 @@ export async function askForModel(): Promise<ModelSummary> {
   return model;
 }
 
-/** The codebooks that a listener allows, within which the server's rate control chooses. */
-export function rangeOf(quantizers: number): BitrateRange {
-  return { minQuantizers: 1, maxQuantizers: quantizers };
+/** The codebooks that a listener allows. Where the link is adapted to, the server's rate control chooses among them. */
+export function rangeOf(quantizers: number, isAdaptive = false): BitrateRange {
+  return { minQuantizers: 1, maxQuantizers: quantizers, control: isAdaptive ? 'adaptive' : 'fixed' };
 }
 
 /**
@@ -63,21 +63,21 @@ export function rangeOf(quantizers: number): BitrateRange {
  */
 export class CodecStream {
   readonly #encoder: Session;
+  readonly #isAdaptive: boolean;
   readonly #handlers: StreamHandlers;
   #decoder: Session | undefined;
   #isClosed = false;
 
-  private constructor(encoder: Session, handlers: StreamHandlers) {
+  private constructor(encoder: Session, isAdaptive: boolean, handlers: StreamHandlers) {
     this.#encoder = encoder;
+    this.#isAdaptive = isAdaptive;
     this.#handlers = handlers;
     const { hop, decoderDelaySamples } = encoder.model;
     encoder.on('tokens', (block) => handlers.onTokens(block));
     encoder.on('gap', ({ firstFrameIndex, frameCount }) => {
       handlers.onGap((firstFrameIndex + frameCount) * hop - decoderDelaySamples);
     });
-    encoder.on('bitrate', ({ quantizers }) => handlers.onQuantizers(quantizers));
     this.#watch(encoder);
-    handlers.onQuantizers(encoder.bitrate.quantizers);
   }
 
   /** Opens what it takes. @throws TesseraError where the server refuses, or the decoder does not run here. */
@@ -89,10 +89,10 @@ export class CodecStream {
     const encoder = await connect(streamUrl(), {
       mode: 'encode',
       input: { format: 'pcm_f32le', sampleRate: options.context.sampleRate },
-      bitrate: rangeOf(options.quantizers),
+      bitrate: rangeOf(options.quantizers, options.isAdaptive),
       WebSocket: link.socketClass(),
     });
-    const stream = new CodecStream(encoder, handlers);
+    const stream = new CodecStream(encoder, options.isAdaptive, handlers);
     try {
       if (options.onDownload) await stream.#decodeHere(options.context, options.onDownload);
       else await stream.#decodeThere();
@@ -110,7 +110,7 @@ export class CodecStream {
 
   /** The most codebooks from now on. */
   setQuantizers(quantizers: number): void {
-    if (!this.#isClosed) this.#encoder.setBitrate(rangeOf(quantizers));
+    if (!this.#isClosed) this.#encoder.setBitrate(rangeOf(quantizers, this.#isAdaptive));
   }
 
   /** Ends its sessions. */

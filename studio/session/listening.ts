@@ -11,6 +11,7 @@ export interface ListeningHandlers {
     status: AbStatus,
     peaks: { readonly original: number; readonly resynthesis: number },
   ) => void;
+  /** Codebooks of the frames that came just now. */
   readonly onQuantizers: (quantizers: number) => void;
   /** The connection broke, and is being made anew; or it is there again. */
   readonly onConnection: (isThere: boolean) => void;
@@ -57,13 +58,15 @@ export class Listening {
         options.link,
         { ...options, context },
         {
-          onTokens: (block) => views.pushTokens(block),
+          onTokens: (block) => {
+            views.pushTokens(block);
+            handlers.onQuantizers(block.quantizers);
+          },
           onPcm: (pcm, first) => {
             views.pushResynthesis(pcm, first);
             places.desk?.put(pcm, first);
           },
           onGap: (end) => places.desk?.skip(end),
-          onQuantizers: handlers.onQuantizers,
           onConnection: handlers.onConnection,
           onEnd: handlers.onEnd,
         },

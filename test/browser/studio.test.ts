@@ -206,6 +206,24 @@ test('the bitrate slider changes what the server sends', async () => {
   );
 });
 
+test('on a thin link the server sends fewer codebooks, and all again without it', async () => {
+  const { page, quantizers } = await openStudio();
+  await page.focus('#bitrate');
+  await page.keyboard.press('End');
+  const most = Number(await page.getAttribute('#bitrate', 'max'));
+  await page.click('[data-sample="speech-en-1.wav"]');
+  await expectReading(page, 'reading-codes', (kbps) => kbps === most / 2);
+  const setLink = (step: number): Promise<void> => page.locator('#link').fill(String(step));
+  // 6.5 kbit/s, of which packets' headers take more than the half.
+  await setLink(1);
+  await expectReading(page, 'reading-codes', (kbps) => kbps <= 3);
+  await waitForMatch(page, 'speech-en-1.wav', isResynthesis);
+  quantizers.length = 0;
+  await setLink(Number(await page.getAttribute('#link', 'max')));
+  await expectReading(page, 'reading-codes', (kbps) => kbps === most / 2);
+  expect(quantizers.at(-1)).toBe(most);
+});
+
 test('decoded in the page: the model is fetched on demand, and the sound comes without a second session', async () => {
   const { page, complaints } = await openStudio();
   const fetched: string[] = [];
