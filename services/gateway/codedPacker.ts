@@ -28,6 +28,8 @@ export function tablesFor(
 /** Packs tokens by entropy coding; each packet continues the one before unless that cannot be. */
 export class CodedPacker implements TokenPacker {
   readonly mixesDepths = true;
+  /** Whether packets may lean on the ones before: not where those may still be dropped on their way. */
+  chains = true;
   readonly #encoder: TokenEncoder;
   readonly #model: ModelSummary;
   #chainFrames = Infinity;
@@ -39,7 +41,7 @@ export class CodedPacker implements TokenPacker {
 
   /** See {@link TokenPacker.pack}. */
   pack(blocks: readonly TokenBlock[]): Uint8Array {
-    const isFresh = this.#chainFrames >= MAX_CHAIN_FRAMES;
+    const isFresh = !this.chains || this.#chainFrames >= MAX_CHAIN_FRAMES;
     const run = this.#encoder.encode(blocks, { isFresh });
     this.#chainFrames = (run.isContinued ? this.#chainFrames : 0) + run.frameCount;
     return encodeFrame({ kind: 'coded', ...run }, this.#model);

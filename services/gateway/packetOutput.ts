@@ -107,5 +107,7 @@ export class PacketOutput {
       const settings = { model, range, maxFramesPerPacket: this.framesPerPacket, log };
       this.#control = new RateControl(queue, this.#packetizer, settings);
     }
+    // Under control, packets that are made may be dropped before they are sent.
+    if (this.#packer) this.#packer.chains = this.#control === undefined;
   }
 }
