@@ -43,7 +43,10 @@ async function measure(row: Row, recordings: readonly Float32Array[], sampleRate
     workMs += performance.now() - start;
     bits += coded.bits;
     samples += speech.length;
-    const scores = scoreSpeech(speech, coded.samples, sampleRate);
+    const scores =
+      row.delayMs === undefined
+        ? scoreSpeech(speech, coded.samples, sampleRate)
+        : scoreSpeech(speech, coded.samples.subarray((row.delayMs * sampleRate) / 1000), sampleRate, 0);
     for (const [key] of COLUMNS) totals.set(key, (totals.get(key) ?? 0) + scores[key]);
   }
   const seconds = samples / sampleRate;

@@ -15,6 +15,8 @@ export interface Coded {
 /** A codec at one setting. */
 export interface Row {
   readonly name: string;
+  /** Constant delay of a codec that does not keep the waveform, so that it cannot be found by correlation. */
+  readonly delayMs?: number;
   /** Encodes and decodes a recording, mono at `sampleRate` Hz. */
   readonly code: (speech: Float32Array, sampleRate: number) => Promise<Coded>;
 }
