@@ -1,6 +1,6 @@
 import { TokenDecoder, TokenEncoder, type EntropyTables } from '../../codec/entropy/index.js';
 import { loadEntropyTables } from '../../codec/entropyTables.js';
-import { TesseraError, type ContainerEvent, type TokenBlock } from '../../protocol/index.js';
+import { TesseraError, type CodedRun, type ContainerEvent, type TokenBlock } from '../../protocol/index.js';
 import type { ContainerFile } from './containerFile.js';
 
 /** Where the header of a file says by which tables its packets are coded: their hex SHA-256. */
@@ -9,7 +9,7 @@ export const TABLES_KEY = 'entropyTables';
 /** Sound in a packet: long enough to learn the speaker, short enough to lose little where a file is cut off. */
 const PACKET_SECONDS = 5;
 
-/** Gathers the blocks of a file into packets that stand alone. */
+/** Gathers the blocks of a recording into packets that stand alone. */
 export class CodedPackets {
   readonly #encoder: TokenEncoder;
   readonly #maxFrames: number;
@@ -23,14 +23,14 @@ export class CodedPackets {
   }
 
   /** @returns the packet that is complete now, if any; blocks are never split. */
-  add(block: TokenBlock): ReturnType<TokenEncoder['encode']> | undefined {
+  add(block: TokenBlock): CodedRun | undefined {
     this.#blocks.push(block);
     this.#frames += block.frameCount;
     return this.#frames >= this.#maxFrames ? this.cut() : undefined;
   }
 
   /** @returns what waits; undefined when nothing does. */
-  cut(): ReturnType<TokenEncoder['encode']> | undefined {
+  cut(): CodedRun | undefined {
     const blocks = this.#blocks;
     this.#blocks = [];
     this.#frames = 0;

@@ -1,12 +1,10 @@
-import { TokenEncoder, type EntropyTables } from '../../../codec/entropy/index.js';
+import type { EntropyTables } from '../../../codec/entropy/index.js';
 import { decodeTokens, encodePcm, type CodecModel } from '../../../codec/index.js';
 import { bitsPerCode, type Depth, type TokenBlock } from '../../../protocol/index.js';
+import { CodedPackets } from '../../cli/codedFile.js';
 import type { Row } from './rival.js';
 
-/** Packets of so many seconds, each of which stands alone. */
-const PACKET_SECONDS = 5;
-
-/** Tessera at so many codebooks; with tables, entropy-coded, and its bits are those of the coded packets. */
+/** Tessera at so many codebooks; with tables, entropy-coded as in files, and its bits are those of the packets. */
 export function tesseraRow(
   model: CodecModel,
   quantizers: number,
@@ -39,20 +37,8 @@ function bitsOf(
     const codes = blocks.reduce((total, block) => total + block.codes.length, 0);
     return codes * bitsPerCode(summary.codebookSize);
   }
-  const encoder = new TokenEncoder(tables);
-  let bytes = 0;
-  let waiting: TokenBlock[] = [];
-  const send = (): void => {
-    if (waiting.length === 0) return;
-    const run = encoder.encode(waiting, { isFresh: true });
-    bytes += run.segments.reduce((total, segment) => total + segment.length, 0);
-    waiting = [];
-  };
-  for (const block of blocks) {
-    waiting.push(block);
-    const frames = block.firstFrameIndex + block.frameCount - (waiting[0]?.firstFrameIndex ?? 0);
-    if (frames >= PACKET_SECONDS * summary.frameRate) send();
-  }
-  send();
-  return 8 * bytes;
+  const packets = new CodedPackets(tables, summary.frameRate);
+  const runs = [...blocks.map((block) => packets.add(block)), packets.cut()];
+  const segments = runs.flatMap((run) => run?.segments ?? []);
+  return 8 * segments.reduce((total, segment) => total + segment.length, 0);
 }
