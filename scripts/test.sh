@@ -15,4 +15,10 @@ echo 'Linting...'
 npm run --silent lint
 
 echo 'Testing...'
-npm run --silent jest -- "$@"
+if [ $# -gt 0 ]; then
+  npm run --silent jest -- "$@"
+else
+  npm run --silent jest -- --testPathIgnorePatterns '/test/browser/'
+  # Sound in a browser runs in real time: these tests have the machine to themselves.
+  npm run --silent jest -- --runInBand '/test/browser/'
+fi
