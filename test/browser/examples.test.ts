@@ -17,8 +17,14 @@ let port: number;
 let browser: Browser;
 
 beforeAll(async () => {
-  ({ gateway, port } = await startGateway());
+  // A page that is closed is gone at once: nobody comes back to its session.
+  ({ gateway, port } = await startGateway({ resumeWindowMs: 0 }));
   browser = await launchBrowser({ microphone: SPEECH });
+});
+// No test begins before the sessions of the one before have ended.
+afterEach(async () => {
+  await Promise.all(browser.contexts().map((context) => context.close()));
+  await noSessions();
 });
 afterAll(async () => {
   await browser.close();
@@ -30,6 +36,10 @@ const run = async (script: string): Promise<string> => {
   const { stdout } = await promisify(execFile)(process.execPath, [EXAMPLES + script, url, SPEECH]);
   return stdout;
 };
+
+async function noSessions(): Promise<void> {
+  while ([...gateway.sessions].length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+}
 
 async function openPage(html: string): Promise<Page> {
   const context = await browser.newContext({ permissions: ['microphone'] });
@@ -57,7 +67,6 @@ test('the page of 20 lines plays what it hears', async () => {
   const page = await openPage(html);
   await page.click('button');
   await page.waitForFunction(`/^3000 bit/.test(document.querySelector('output').value)`);
-  await page.context().close();
 });
 
 test('the React hook starts, tells its state, and stops with its component', async () => {
@@ -90,6 +99,5 @@ test('the React hook starts, tells its state, and stops with its component', asy
   expect([...gateway.sessions]).toHaveLength(1);
   await page.click('#leave');
   await page.waitForFunction(`document.getElementById('call') === null`);
-  while ([...gateway.sessions].length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
-  await page.context().close();
+  await noSessions();
 });
