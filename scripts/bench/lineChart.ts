@@ -1,6 +1,8 @@
 /** One line of a chart. */
 export interface ChartLine {
   readonly name: string;
+  /** The next of a few colours where it is left out. */
+  readonly colour?: string;
   readonly points: readonly { readonly x: number; readonly y: number }[];
 }
 
@@ -44,8 +46,8 @@ function draw({ title, xLabel, yLabel, yMax, lines }: LineChart): string {
     text(MARGIN.left - 8, placeY(share * yMax) + 4, tick(share * yMax), 'end'),
     text(placeX(share * xMax), MARGIN.top + height + 18, tick(share * xMax), 'middle'),
   ]);
-  const drawn = lines.flatMap(({ name, points }, index) => {
-    const colour = COLOURS[index % COLOURS.length] ?? 'black';
+  const drawn = lines.flatMap(({ name, points, ...line }, index) => {
+    const colour = line.colour ?? COLOURS[index % COLOURS.length] ?? 'black';
     const sorted = [...points].sort((one, other) => one.x - other.x);
     const path = sorted.map(({ x, y }) => `${placeX(x).toFixed(1)},${placeY(y).toFixed(1)}`);
     const legendY = MARGIN.top + 10 + 18 * index;

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { oggPayloadBytes } from '../../../scripts/bench/rivals/ogg.js';
+import { oggPacketBytes, oggPayloadBytes } from '../../../scripts/bench/rivals/ogg.js';
 import { fixtureUrl } from '../../support/wavFixture.js';
 
 /** A page with the given lacing values and as many bytes as they say. */
@@ -17,6 +17,7 @@ function page(...lacing: number[]): number[] {
 describe('the payload of an Ogg stream', () => {
   test('is that of its packets behind the two of headers, over page borders', () => {
     const file = Uint8Array.from([...page(19), ...page(255, 3), ...page(10, 255), ...page(255, 0, 20)]);
+    expect(oggPacketBytes(file)).toEqual([10, 255 + 255 + 0, 20]);
     expect(oggPayloadBytes(file)).toBe(10 + 255 + 255 + 0 + 20);
   });
 

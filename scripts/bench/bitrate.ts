@@ -1,0 +1,81 @@
+/**
+ * What rate control makes of links: `npm run bench:bitrate [-- --parts links,fairness] [--seeds 20] [--first-seed 101]
+ * [--shared 120] [--model NAME] [--out docs/benchmarks/bitrate]`. Simulated links with steps, ramps, loss and traces like those of 2G
+ * and LTE, against a fixed bitrate, Opus, and a sender that knows the trace; two sessions on one link. Writes a report and charts.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { frameRate, loadManifest, type Manifest } from '../../codec/index.js';
+import { bitsPerCode } from '../../protocol/bitPacking.js';
+import type { ControlSettings } from '../../services/bitrate/index.js';
+import { MODEL_OPTION } from './benchOptions.js';
+import { shareLink, summarizeFairness } from './bitrate/fairness.js';
+import { runLinks, type LinkFigures } from './bitrate/linkBench.js';
+import { drawTrace } from './bitrate/linkCharts.js';
+import { opusPackets } from './bitrate/opusPackets.js';
+import { fairnessSection, linkSection } from './bitrate/report.js';
+import { describeCommand, describeMachine, describeOtherLoad } from './machine.js';
+
+const SPEECH = fileURLToPath(new URL('../../../test/fixtures/speech-en-1.wav', import.meta.url));
+/** What a packet gathers at most, where the client names nothing else. */
+const LONGEST_PACKET_MS = 120;
+
+const { values: options } = parseArgs({
+  options: {
+    ...MODEL_OPTION,
+    parts: { type: 'string', default: 'links,fairness' },
+    seeds: { type: 'string', default: '20' },
+    'first-seed': { type: 'string', default: '101' },
+    shared: { type: 'string', default: '120' },
+    out: { type: 'string', default: 'docs/benchmarks/bitrate' },
+  },
+});
+
+const firstSeed = Number(options['first-seed']);
+const chartOf = ({ name }: LinkFigures): string => `${options.out}-${name.toLowerCase()}.svg`;
+
+const PARTS: Readonly<Record<string, (settings: ControlSettings) => string | Promise<string>>> = {
+  links: async (settings) => {
+    const opus = await opusPackets(SPEECH, settings.frameMs);
+    const figures = runLinks(settings, opus, { firstSeed, seeds: Number(options.seeds) });
+    for (const link of figures.links) await writeFile(chartOf(link), drawTrace(link.shown, settings));
+    return linkSection(figures, opus, (link) => basename(chartOf(link)));
+  },
+  fairness: (settings) => {
+    const count = Number(options.shared);
+    const links = Array.from({ length: count }, (_, index) => shareLink(settings, firstSeed + index));
+    return fairnessSection(summarizeFairness(links));
+  },
+};
+
+function settingsOf(manifest: Manifest): ControlSettings {
+  return {
+    minQuantizers: 1,
+    maxQuantizers: manifest.quantizers,
+    maxFramesPerPacket: Math.floor((LONGEST_PACKET_MS * frameRate(manifest)) / 1000),
+    frameMs: 1000 / frameRate(manifest),
+    bitsPerCode: bitsPerCode(manifest.codebookSize),
+  };
+}
+
+const otherLoad = describeOtherLoad();
+const manifest = await loadManifest(options.model);
+await mkdir(dirname(options.out), { recursive: true });
+const sections: string[] = [];
+for (const name of options.parts.split(',')) {
+  const part = PARTS[name];
+  if (part === undefined) throw new Error(`There is no part "${name}": ${Object.keys(PARTS).join(', ')}`);
+  sections.push(await part(settingsOf(manifest)));
+}
+const report = `# Rate control
+
+- ${describeMachine()}; ${otherLoad}
+- \`${describeCommand('bench:bitrate')}\`
+- packets of ${manifest.name} ${manifest.version}
+- ${new Date().toISOString().slice(0, 10)}
+
+${sections.join('\n')}`;
+await writeFile(`${options.out}.md`, report);
+console.log(report);

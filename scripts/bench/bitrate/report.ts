@@ -1,0 +1,111 @@
+import type { FairnessFigures } from './fairness.js';
+import type { Figures } from './figures.js';
+import { SENDERS, type LinkBenchFigures, type LinkFigures, type SenderName } from './linkBench.js';
+import type { OpusPackets } from './opusPackets.js';
+
+const NAMES: Readonly<Record<SenderName, string>> = {
+  tessera: 'Tessera',
+  fixed: 'fixed bitrate',
+  opus: 'Opus',
+  ideal: 'knows the trace',
+};
+
+/** The part of the report on simulated links; `chartOf` names the chart of a link. */
+export function linkSection(
+  { links, step }: LinkBenchFigures,
+  opus: OpusPackets,
+  chartOf: (link: LinkFigures) => string,
+): string {
+  return `## Links, simulated
+
+The service's own rate control in front of a model of a link, packet by packet, with 40 ms of delay each way and a queue
+that loses nothing, as TCP has it; a packet that is lost comes 280 ms later, and all behind it. All bytes count: WebSocket, TCP and IP
+headers too. The same traces for all:
+
+- *fixed bitrate*: the best packets that take at most the rate that Tessera has sent on the mean, all given to TCP;
+- *Opus*: at ${kilobits(opus.bitsPerSecond)} kbit/s (${opus.source}), 120 ms a message, which costs least headers;
+- *knows the trace*: the most codebooks that get through at once or 60 ms later, packet by packet; nothing is lost on its link.
+
+A frame is late when it comes more than 400 ms after it was made. A dropped one is named in a gap: ${links.reduce((total, { unmarkedFrames }) => total + unmarkedFrames, 0)} frames of Tessera's are in
+neither a packet nor a gap. Waits are those behind other bytes, in the process and on the link; the 95th percentile is of frames.
+
+| link | traces | | quantizers | wait, 95% | late | dropped | sent, wire | frames a packet |
+|---|---|---|---|---|---|---|---|---|
+${links.map(linkRows).join('\n')}
+
+| link | quantizers of the ideal's (worst trace) | wait 95%, worst trace | late at a fixed bitrate : late | : late or dropped |
+|---|---|---|---|---|
+${links.map(comparisonRow).join('\n')}
+
+When the link falls to a third (payload of 3 to 1 kbit/s): the longest wait is ${step.mostWaitMs.toFixed(0)} ms, the last above 150 ms begins ${(step.settledMs / 1000).toFixed(1)} s
+after the step, and ${step.lateWaits} come later.
+
+${links.map((link) => `![${link.name}: rates, delay and codebooks over time](${chartOf(link)})`).join('\n\n')}
+`;
+}
+
+function linkRows({ name, traces, figures }: LinkFigures): string {
+  return SENDERS.map((sender, at) => {
+    const head = at === 0 ? `${name} | ${traces}` : ' | ';
+    return `| ${head} | ${NAMES[sender]} | ${cells(figures[sender], sender).join(' | ')} |`;
+  }).join('\n');
+}
+
+function cells(figures: Figures, sender: SenderName): string[] {
+  const { meanQuantizers, queueing95Ms, lateShare, droppedShare, wireBitsPerSecond, framesPerPacket } =
+    figures;
+  return [
+    sender === 'opus' ? '' : meanQuantizers.toFixed(2),
+    `${queueing95Ms.toFixed(0)} ms`,
+    percent(lateShare),
+    percent(droppedShare),
+    `${kilobits(wireBitsPerSecond)} kbit/s`,
+    framesPerPacket.toFixed(1),
+  ];
+}
+
+function comparisonRow(link: LinkFigures): string {
+  const { tessera, fixed } = link.figures;
+  return `| ${[
+    link.name,
+    `${(100 * link.usedShare).toFixed(0)}% (${(100 * link.leastUsedShare).toFixed(0)}%)`,
+    `${link.mostQueueing95Ms.toFixed(0)} ms`,
+    (fixed.lateShare / tessera.lateShare).toFixed(1),
+    (fixed.lateShare / (tessera.lateShare + tessera.droppedShare)).toFixed(1),
+  ].join(' | ')} |`;
+}
+
+/** The part on two sessions that share a link. */
+export function fairnessSection({
+  links,
+  unfair,
+  medianRatio,
+  ratio95,
+  worstRatio,
+  usedShare,
+}: FairnessFigures): string {
+  const worst = [...links].sort((one, other) => other.rateRatio - one.rateRatio).slice(0, 5);
+  return `## Fairness, simulated
+
+Two sessions on one bottleneck of 12 to 40 kbit/s, the second up to 5 s after the first, over 60 s from 10 s after the second's begin; a third
+of the links lose 1% of the packets. The ratio is that of the rates on the wire, the larger to the smaller.
+
+| links | above 1.2 | median | 95% | worst | both use of the link |
+|---|---|---|---|---|---|
+| ${[links.length, unfair, medianRatio.toFixed(2), ratio95.toFixed(2), worstRatio.toFixed(2), percent(usedShare)].join(' | ')} |
+
+The worst of them:
+
+| seed | link | loss | ratio of rates | of quantizers |
+|---|---|---|---|---|
+${worst.map(({ seed, bitsPerSecond, lossShare, rateRatio, quantizersRatio }) => `| ${[seed, `${kilobits(bitsPerSecond)} kbit/s`, percent(lossShare), rateRatio.toFixed(2), quantizersRatio.toFixed(2)].join(' | ')} |`).join('\n')}
+`;
+}
+
+function kilobits(bitsPerSecond: number): string {
+  return (bitsPerSecond / 1000).toFixed(1);
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`;
+}

@@ -1,0 +1,174 @@
+import {
+  packetWireBytes,
+  PacedOutput,
+  wireBytesOf,
+  type ControlSettings,
+  type PaceablePacket,
+} from '../../../services/bitrate/index.js';
+import type { Delivery, LinkModel } from './linkModel.js';
+
+/** What became of one packet. */
+export interface PacketRecord {
+  readonly firstFrameIndex: number;
+  readonly frameCount: number;
+  readonly quantizers: number;
+  readonly wireBytes: number;
+  /** When its last frame was there to be sent. */
+  readonly madeMs: number;
+  /** Undefined for frames that were dropped and marked with a gap. */
+  readonly delivery: Delivery | undefined;
+}
+
+/** Something that sends frames over a link. What it does next is known beforehand, so that several can share a link. */
+export interface Sender {
+  /** When the next thing happens to it. */
+  readonly nextMs: number;
+  /** Lets that happen. */
+  advance(): void;
+  /** What has become of its packets so far, in order. */
+  readonly records: readonly PacketRecord[];
+}
+
+interface SimulatedPacket extends PaceablePacket {
+  readonly quantizers: number;
+}
+
+/** Of the receiver, which has nothing to do with the sender's. */
+const CLOCK_OFFSET_MS = 12_345;
+
+/** The service's own rate control, with a receiver that acknowledges each packet as it comes. */
+export class AdaptiveSender implements Sender {
+  readonly records: PacketRecord[] = [];
+  readonly #link: LinkModel;
+  readonly #settings: ControlSettings;
+  readonly #startMs: number;
+  readonly #connection: number;
+  readonly #output: PacedOutput<SimulatedPacket>;
+  readonly #acknowledgements: (Pick<Delivery, 'arrivalMs'> & { readonly nextFrameIndex: number })[] = [];
+  #nowMs: number;
+  #nextFrame = 0;
+  #pendingFrames = 0;
+  #quantizers = 1;
+  #framesPerPacket = 1;
+
+  /** The first frame is there at `startMs`. */
+  constructor(link: LinkModel, settings: ControlSettings, { startMs = 0, connection = 0 } = {}) {
+    this.#link = link;
+    this.#settings = settings;
+    this.#startMs = startMs;
+    this.#connection = connection;
+    this.#nowMs = startMs;
+    this.#output = new PacedOutput<SimulatedPacket>(settings, startMs, {
+      send: (packet) => this.#send(packet),
+      drop: (firstFrameIndex, frameCount) => this.#note({ firstFrameIndex, frameCount }),
+    });
+  }
+
+  get nextMs(): number {
+    return Math.min(this.#frameMs, this.#ackMs);
+  }
+
+  get #frameMs(): number {
+    return this.#startMs + this.#nextFrame * this.#settings.frameMs;
+  }
+
+  get #ackMs(): number {
+    return (this.#acknowledgements[0]?.arrivalMs ?? Infinity) + this.#link.returnDelayMs;
+  }
+
+  advance(): void {
+    this.#nowMs = this.nextMs;
+    if (this.#ackMs > this.#nowMs) {
+      this.#frame();
+      return;
+    }
+    const { arrivalMs, nextFrameIndex } = this.#acknowledgements.shift() ?? {
+      arrivalMs: 0,
+      nextFrameIndex: 0,
+    };
+    this.#output.feedback({
+      kind: 'ack',
+      nowMs: this.#nowMs,
+      nextFrameIndex,
+      bufferMs: 0,
+      arrivalMs: arrivalMs + CLOCK_OFFSET_MS,
+    });
+  }
+
+  /** As the gateway does it: what a packet is, is decided with its first frame. */
+  #frame(): void {
+    this.#output.feedback({ kind: 'tick', nowMs: this.#nowMs, bufferedBytes: 0 });
+    if (this.#pendingFrames === 0) {
+      ({ quantizers: this.#quantizers, framesPerPacket: this.#framesPerPacket } = this.#output.shape);
+    }
+    this.#nextFrame += 1;
+    this.#pendingFrames += 1;
+    if (this.#pendingFrames < this.#framesPerPacket) return;
+    const shape = { quantizers: this.#quantizers, framesPerPacket: this.#pendingFrames };
+    const firstFrameIndex = this.#nextFrame - this.#pendingFrames;
+    const length = frameBytesOf(packetWireBytes(shape, this.#settings, firstFrameIndex));
+    this.#pendingFrames = 0;
+    const { quantizers, framesPerPacket: frameCount } = shape;
+    this.#output.packet({ firstFrameIndex, frameCount, quantizers, bytes: { length } }, this.#nowMs);
+  }
+
+  #send({ firstFrameIndex, frameCount, quantizers, bytes }: SimulatedPacket): void {
+    const wireBytes = wireBytesOf(bytes.length);
+    const delivery = this.#link.send(this.#nowMs, wireBytes, this.#connection);
+    this.#note({ firstFrameIndex, frameCount, quantizers, wireBytes, delivery });
+    this.#acknowledgements.push({
+      arrivalMs: delivery.arrivalMs,
+      nextFrameIndex: firstFrameIndex + frameCount,
+    });
+  }
+
+  #note(
+    packet: Pick<PacketRecord, 'firstFrameIndex' | 'frameCount'> &
+      Partial<Pick<PacketRecord, 'quantizers' | 'wireBytes' | 'delivery'>>,
+  ): void {
+    const { firstFrameIndex, frameCount } = packet;
+    const madeMs = this.#startMs + (firstFrameIndex + frameCount - 1) * this.#settings.frameMs;
+    this.records.push({ quantizers: 0, wireBytes: 0, delivery: undefined, ...packet, madeMs });
+  }
+}
+
+/** Packets that follow no link: of so many frames, and so many bytes on the wire, which may go in a cycle. */
+export interface FixedPackets {
+  readonly framesPerPacket: number;
+  /** 0 for what is no stream of codebooks. */
+  readonly quantizers: number;
+  readonly wireBytes: readonly number[];
+}
+
+/** Always the same packets, all of them given to TCP: what there is without rate control. */
+export class FixedSender implements Sender {
+  readonly records: PacketRecord[] = [];
+  readonly #link: LinkModel;
+  readonly #packets: FixedPackets;
+  readonly #frameMs: number;
+
+  constructor(link: LinkModel, packets: FixedPackets, frameMs: number) {
+    this.#link = link;
+    this.#packets = packets;
+    this.#frameMs = frameMs;
+  }
+
+  get nextMs(): number {
+    return ((this.records.length + 1) * this.#packets.framesPerPacket - 1) * this.#frameMs;
+  }
+
+  advance(): void {
+    const { framesPerPacket: frameCount, quantizers, wireBytes: sizes } = this.#packets;
+    const wireBytes = sizes[this.records.length % sizes.length] ?? 0;
+    const madeMs = this.nextMs;
+    const delivery = this.#link.send(madeMs, wireBytes);
+    const firstFrameIndex = this.records.length * frameCount;
+    this.records.push({ firstFrameIndex, frameCount, quantizers, wireBytes, madeMs, delivery });
+  }
+}
+
+/** The bytes of a binary frame that takes so many on the wire. */
+function frameBytesOf(wireBytes: number): number {
+  const short = wireBytes - wireBytesOf(0);
+  return wireBytesOf(short) === wireBytes ? short : short - 2;
+}
