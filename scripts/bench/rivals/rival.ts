@@ -10,35 +10,43 @@ export interface Coded {
   readonly samples: Float32Array;
   /** Of the coded speech alone, without headers of files and packets. */
   readonly bits: number;
+  /** What encoding and decoding took, the start of programs included, resampling not. */
+  readonly workMs: number;
 }
 
 /** A codec at one setting. */
 export interface Row {
   readonly name: string;
+  /** Settings of one codec, a line in the charts. */
+  readonly family: string;
   /** Constant delay of a codec that does not keep the waveform, so that it cannot be found by correlation. */
   readonly delayMs?: number;
+  /** An earlier row whose samples these are, at another rate: its scores hold. */
+  readonly sameSoundAs?: string;
   /** Encodes and decodes a recording, mono at `sampleRate` Hz. */
   readonly code: (speech: Float32Array, sampleRate: number) => Promise<Coded>;
 }
 
-/** Another codec, run by the programs that this machine has. */
+/** Another codec: what can be run of it here. */
 export interface Rival {
   readonly name: string;
-  /** Programs it needs; where one is missing the codec is named as absent. */
-  readonly programs: readonly string[];
   readonly rows: readonly Row[];
+  /** Why it cannot be run here, or not all of it. */
+  readonly absence?: string;
 }
 
 const run = promisify(execFile);
 const RUN_TIMEOUT_MS = 60_000;
 
-/** Runs a program to its end. @throws Error with what it said when it fails. */
-export async function runProgram(program: string, ...args: string[]): Promise<void> {
+/** Runs a program to its end. @returns its milliseconds. @throws Error with what it said when it fails. */
+export async function runProgram(program: string, ...args: string[]): Promise<number> {
+  const start = performance.now();
   await run(program, args, { timeout: RUN_TIMEOUT_MS });
+  return performance.now() - start;
 }
 
-/** The programs of a rival that are not on the PATH. */
-export async function missingPrograms({ programs }: Rival): Promise<string[]> {
+/** Those of the programs that are not on the PATH. */
+export async function missingPrograms(programs: readonly string[]): Promise<string[]> {
   const found = await Promise.all(
     programs.map((program) =>
       run('sh', ['-c', `command -v "$0"`, program]).then(
