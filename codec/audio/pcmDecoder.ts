@@ -1,5 +1,6 @@
 import wavDecoder from 'wav-decoder';
 import { TesseraError } from '../../protocol/errors.js';
+import { decodePcm } from '../../protocol/pcm.js';
 import { BYTES_PER_SAMPLE, WAV_HEADER_BYTES, writeWavHeader } from './wavFormat.js';
 import type { PcmFormat, SampleEncoding } from './wavFormat.js';
 
@@ -7,19 +8,17 @@ import type { PcmFormat, SampleEncoding } from './wavFormat.js';
  * What wav-decoder is asked to read. It misreads two formats: 8-bit (half a step off centre) and 24-bit (the lowest
  * value comes out as +1, an audible click in clipped recordings). Those are widened first, which is exact.
  */
-const READ_AS: Readonly<Record<SampleEncoding, SampleEncoding>> = {
+const READ_AS: Readonly<Record<Exclude<SampleEncoding, 's16' | 'f32'>, SampleEncoding>> = {
   u8: 's16',
-  s16: 's16',
   s24: 's32',
   s32: 's32',
-  f32: 'f32',
   f64: 'f64',
 };
 
 /**
  * Interleaved PCM bytes in pieces of any size → mono samples at the same rate: the mean of the channels.
  *
- * wav-decoder takes whole files only, so every piece gets a header of its own. A sample cut by the end of a piece
+ * wav-decoder takes whole files only, so every piece that it reads gets a header of its own. A sample cut by the end of a piece
  * waits for the next one.
  */
 export class PcmDecoder {
@@ -57,6 +56,11 @@ export class PcmDecoder {
 
   #decode(bytes: Uint8Array, wholeBytes: number): readonly Float32Array[] {
     const { encoding, sampleRate, channels } = this.#format;
+    if (encoding === 's16' || encoding === 'f32') {
+      // What comes live. wav-decoder would make an object of every sample.
+      const whole = this.#carry.length === 0 ? bytes : concatBytes(this.#carry, bytes);
+      return deinterleave(decodePcm(whole, `pcm_${encoding}le`), channels);
+    }
     const readAs = READ_AS[encoding];
     const dataBytes = (wholeBytes / BYTES_PER_SAMPLE[encoding]) * BYTES_PER_SAMPLE[readAs];
     const file = new Uint8Array(WAV_HEADER_BYTES + dataBytes);
@@ -92,6 +96,16 @@ export class PcmDecoder {
     this.#sampleIndex += samples;
     return mono;
   }
+}
+
+function deinterleave(samples: Float32Array, channels: number): Float32Array[] {
+  if (channels === 1) return [samples];
+  const length = samples.length / channels;
+  return Array.from({ length: channels }, (_, channel) => {
+    const own = new Float32Array(length);
+    for (let index = 0; index < length; index++) own[index] = samples[index * channels + channel] ?? 0;
+    return own;
+  });
 }
 
 /** 8-bit to 16-bit or 24-bit to 32-bit: the sample moves to the top bytes, the rest are zero. */

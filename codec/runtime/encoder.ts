@@ -290,7 +290,9 @@ function storeRow(
 ): void {
   for (let quantizer = 0; quantizer < quantizers; quantizer += 1) {
     const start = (row * quantizers + quantizer) * frames;
-    to.set(from.subarray(start, start + frames), quantizer * frameCount + framesDone);
+    const target = quantizer * frameCount + framesDone;
+    // A few values each: views of them would cost more than the values.
+    for (let frame = 0; frame < frames; frame += 1) to[target + frame] = from[start + frame] ?? 0;
   }
 }
 

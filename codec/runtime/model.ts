@@ -8,7 +8,7 @@ import { resolveModelDirectory } from '../models.js';
 import { DecoderBatch, EncoderBatch } from './batch.js';
 import { readVerified } from './verifiedFile.js';
 import { bucketRows } from './batchPlan.js';
-import { checkSession, createSession, type GraphContract } from './graph.js';
+import { checkSession, createSession, runGraph, type GraphContract } from './graph.js';
 import { probeProvider, PROVIDERS, type Provider, type ProviderFailure } from './providers.js';
 import { SharedBatch } from './sharedBatch.js';
 import { StateSlots } from './stateSlots.js';
@@ -113,8 +113,7 @@ export class CodecModel {
    * finite and within [-1, 1]: one stream's NaN would stay in its state. {@link encodeBatch} checks that.
    */
   async runEncoder(batch: EncoderBatch, rows: number, frames: number): Promise<void> {
-    const { feeds, fetches } = batch.tensors(bucketRows(rows, this.provider, batch.maxRows), frames);
-    await this.#encoder.run(feeds, fetches);
+    await runGraph(this.#encoder, batch.tensors(bucketRows(rows, this.provider, batch.maxRows), frames));
   }
 
   /**
@@ -122,8 +121,7 @@ export class CodecModel {
    * out. Codes must be within the codebook. {@link decodeBatch} checks that.
    */
   async runDecoder(batch: DecoderBatch, rows: number, frames: number): Promise<void> {
-    const { feeds, fetches } = batch.tensors(bucketRows(rows, this.provider, batch.maxRows), frames);
-    await this.#decoder.run(feeds, fetches);
+    await runGraph(this.#decoder, batch.tensors(bucketRows(rows, this.provider, batch.maxRows), frames));
   }
 
   /** Frees the graphs. Streams of this model cannot be used afterwards. */
