@@ -36,8 +36,8 @@ const fileSchema = z.object({
 });
 
 const graphSchema = fileSchema.extend({
-  /** Every state tensor; all zeros start a stream. */
-  states: z.array(stateSchema).min(1),
+  /** Every state tensor; all zeros start a stream. None where the model runs over windows. */
+  states: z.array(stateSchema),
 });
 
 const encoderSchema = graphSchema.extend({
@@ -50,6 +50,13 @@ const encoderSchema = graphSchema.extend({
       reference: z.number().positive(),
     }),
   ),
+});
+
+const windowsSchema = z.object({
+  /** Frames of one run, the margins included. */
+  frames: positive,
+  /** Of these, frames at each end that are only there as context for the others. */
+  marginFrames: z.int().nonnegative(),
 });
 
 const manifestSchema = z
@@ -73,6 +80,11 @@ const manifestSchema = z
     latentChannels: positive,
     /** Latent channels that each masked quantizer sees (MCRVQ); empty: plain residual quantization. */
     maskedGroups: z.array(positive),
+    /**
+     * Present where the model is not causal: it keeps no state and runs over whole recordings, in overlapped windows where
+     * they are long. It has no live streams. Its decoder's `active` is [batch, quantizers, frames].
+     */
+    windows: windowsSchema.optional(),
     encoder: encoderSchema,
     decoder: graphSchema,
     /** Tables of the entropy coder; left out: tokens of the model are only packed. */
@@ -92,6 +104,18 @@ const manifestSchema = z
   .refine((manifest) => sum(manifest.maskedGroups) <= manifest.latentChannels, {
     path: ['maskedGroups'],
     message: 'must not share out more than latentChannels',
+  })
+  .refine(({ windows }) => windows === undefined || 2 * windows.marginFrames < windows.frames, {
+    path: ['windows', 'marginFrames'],
+    message: 'must leave something of the window',
+  })
+  .refine(({ windows, encoder }) => (encoder.states.length === 0) === (windows !== undefined), {
+    path: ['encoder', 'states'],
+    message: 'must be empty where there are windows, and only there',
+  })
+  .refine(({ windows, decoder }) => (decoder.states.length === 0) === (windows !== undefined), {
+    path: ['decoder', 'states'],
+    message: 'must be empty where there are windows, and only there',
   });
 
 /** Everything that code may know of a model: see the schema's fields. */
@@ -127,6 +151,17 @@ export function parseManifest(value: unknown, subject: string): Manifest {
   throw new TesseraError(
     'bad_manifest',
     `${subject}: ${field === '' ? 'the manifest' : `field "${field}"`} is wrong: ${issue?.message ?? 'malformed'}`,
+  );
+}
+
+/** @throws TesseraError `not_streaming` for a model that is not causal. */
+export function requireStreaming({ name, windows, ...manifest }: Manifest): void {
+  if (windows === undefined) return;
+  const seconds = Math.round(delayMs(manifest) / 100) / 10;
+  throw new TesseraError(
+    'not_streaming',
+    `The model ${name} is not causal, with a delay of ${seconds} s: it encodes and decodes recordings, but no live streams. ` +
+      'Take another one for these',
   );
 }
 

@@ -124,6 +124,12 @@ export const ERROR_CODES = {
     retryable: false,
     advice: 'The manifest of a model is missing, malformed or of another contract: install the model again.',
   },
+  not_streaming: {
+    closeCode: null,
+    retryable: false,
+    advice:
+      'The model is not causal: encode and decode recordings with it, and take another one for live streams.',
+  },
   model_mismatch: {
     closeCode: null,
     retryable: false,

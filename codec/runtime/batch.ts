@@ -114,7 +114,7 @@ export class EncoderBatch extends Batch {
 export class DecoderBatch extends Batch {
   /** Codes going in, [rows, quantizers, frames]; any value of the codebook where a codebook is not active. */
   readonly codes: Int32Array;
-  /** 1 where a codebook counts, else 0, [rows, quantizers]. */
+  /** 1 where a codebook counts, else 0, [rows, quantizers]; [rows, quantizers, frames] where the model runs over windows. */
   readonly active: Float32Array;
   /** Samples coming out, [rows, frames * hop]. */
   readonly pcm: Float32Array;
@@ -124,16 +124,16 @@ export class DecoderBatch extends Batch {
     super(manifest.decoder, maxRows, maxFrames);
     this.#manifest = manifest;
     this.codes = new Int32Array(maxRows * maxFrames * manifest.quantizers);
-    this.active = new Float32Array(maxRows * manifest.quantizers);
+    this.active = new Float32Array(manifest.windows ? this.codes.length : maxRows * manifest.quantizers);
     this.pcm = new Float32Array(maxRows * maxFrames * manifest.hop);
   }
 
   protected createTensors(rows: number, frames: number): RunTensors {
-    const { hop, quantizers } = this.#manifest;
+    const { hop, quantizers, windows } = this.#manifest;
     return {
       feeds: {
         codes: view(this.codes, [rows, quantizers, frames]),
-        active: view(this.active, [rows, quantizers]),
+        active: view(this.active, windows ? [rows, quantizers, frames] : [rows, quantizers]),
       },
       fetches: { pcm: view(this.pcm, [rows, frames * hop]) },
     };

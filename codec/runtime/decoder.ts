@@ -1,15 +1,13 @@
 import { TesseraError } from '../../protocol/errors.js';
 import type { TokenBlock } from '../../protocol/tokens.js';
-import { frameRate, type Manifest } from '../manifest.js';
+import { requireStreaming, type Manifest } from '../manifest.js';
 import type { DecoderBatch } from './batch.js';
 import { planRuns, requireSameModel } from './batchPlan.js';
+import { concealmentFrames, fade } from './concealment.js';
 import type { CodecModel } from './model.js';
 import { SerialQueue } from './queue.js';
 import { type CodecState, readState, writeState, type StateOwner } from './state.js';
 import { closedError, dropped } from './streamEnd.js';
-
-/** Lost frames are concealed for so long by repeating the last one and fading out; silence follows. */
-const CONCEALMENT_MS = 100;
 
 /** One stream's share of {@link decodeBatch}: frames that came, or a count of frames that did not. */
 export type DecodeItem =
@@ -17,7 +15,7 @@ export type DecodeItem =
   | { readonly decoder: StreamingDecoder; readonly lostFrames: number };
 
 /** The codes of one frame. */
-interface FrameCodes {
+export interface FrameCodes {
   readonly quantizers: number;
   readonly codes: Uint16Array;
 }
@@ -47,7 +45,9 @@ export class StreamingDecoder {
   /** Frames concealed since then. */
   #concealedFrames = 0;
 
+  /** @throws TesseraError `not_streaming` for a model that is not causal. */
   constructor(model: CodecModel) {
+    requireStreaming(model.manifest);
     this.#model = model;
     this.#state = model.decoderSlots.take();
     dropped.register(this, { slots: model.decoderSlots, state: this.#state }, this);
@@ -242,11 +242,8 @@ function decoderOwner(model: CodecModel): StateOwner {
   return { side: 'decoder', digest: model.digest, graph: model.manifest.decoder };
 }
 
-function concealmentFrames(manifest: Manifest): number {
-  return Math.max(1, Math.round((CONCEALMENT_MS / 1000) * frameRate(manifest)));
-}
-
-function requireBlock(block: TokenBlock, manifest: Manifest, frameIndex: number): void {
+/** @throws TesseraError `bad_tokens` for a block that does not begin at `frameIndex`, or does not fit the model. */
+export function requireBlock(block: TokenBlock, manifest: Manifest, frameIndex: number): void {
   const fail = (problem: string): TesseraError => new TesseraError('bad_tokens', `The block ${problem}`);
   const { firstFrameIndex, frameCount, quantizers, codes } = block;
   if (firstFrameIndex !== frameIndex) {
@@ -263,7 +260,8 @@ function requireBlock(block: TokenBlock, manifest: Manifest, frameIndex: number)
     throw fail(`has the code ${codes[wrong]}, outside the codebook of ${manifest.codebookSize}`);
 }
 
-function frameCodes({ quantizers, frameCount, codes }: TokenBlock, frame: number): FrameCodes {
+/** One frame out of a block; `frame` counts from the block's first. */
+export function frameCodes({ quantizers, frameCount, codes }: TokenBlock, frame: number): FrameCodes {
   return {
     quantizers,
     codes: Uint16Array.from(
@@ -293,10 +291,4 @@ function loadCodes(
         batch.codes[to + frame] = source.codes[from + frame] ?? 0;
     } else batch.codes.fill(source.codes[quantizer] ?? 0, to, to + frames);
   }
-}
-
-/** Multiplies by a gain that goes in a straight line from one value to another. */
-function fade(pcm: Float32Array, from: number, to: number): void {
-  const slope = (to - from) / pcm.length;
-  for (let at = 0; at < pcm.length; at += 1) pcm[at] = (pcm[at] ?? 0) * (from + slope * (at + 1));
 }

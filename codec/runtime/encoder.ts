@@ -1,6 +1,6 @@
 import { TesseraError } from '../../protocol/errors.js';
 import type { TokenBlock } from '../../protocol/tokens.js';
-import type { Manifest } from '../manifest.js';
+import { requireStreaming, type Manifest } from '../manifest.js';
 import type { EncoderBatch } from './batch.js';
 import { planRuns, requireSameModel } from './batchPlan.js';
 import type { CodecModel } from './model.js';
@@ -67,7 +67,9 @@ export class StreamingEncoder {
   /** Place in the stream right after the last sample that was pushed; the silence of flushes before it counts. */
   #inputEnd = 0;
 
+  /** @throws TesseraError `not_streaming` for a model that is not causal. */
   constructor(model: CodecModel) {
+    requireStreaming(model.manifest);
     this.#model = model;
     this.#state = model.encoderSlots.take();
     dropped.register(this, { slots: model.encoderSlots, state: this.#state }, this);
@@ -235,7 +237,7 @@ export class StreamingEncoder {
     let to = row * frames * hop;
     for (let at = start; at < end; at += 1, to += 1) {
       const sample = (at < this.#pendingCount ? this.#pending[at] : pcm[at - this.#pendingCount]) ?? 0;
-      target[to] = Math.abs(sample) < LEAST_SAMPLE ? 0 : Math.min(1, Math.max(-1, sample));
+      target[to] = boundSample(sample);
     }
   }
 
@@ -263,7 +265,22 @@ function encoderOwner(model: CodecModel): StateOwner {
   return { side: 'encoder', digest: model.digest, graph: model.manifest.encoder };
 }
 
-function requireFinite(pcm: Float32Array): void {
+/** A sample as the encoder takes it: within [-1, 1], and nothing too small for quick arithmetic. */
+export function boundSample(sample: number): number {
+  return Math.abs(sample) < LEAST_SAMPLE ? 0 : Math.min(1, Math.max(-1, sample));
+}
+
+/** Mean square of the samples of each frame, for as many frames as `levels` holds. */
+export function frameLevels(pcm: Float32Array, hop: number, levels: Float32Array): void {
+  for (let frame = 0; frame < levels.length; frame += 1) {
+    let energy = 0;
+    for (let at = frame * hop; at < (frame + 1) * hop; at += 1) energy += (pcm[at] ?? 0) ** 2;
+    levels[frame] = energy / hop;
+  }
+}
+
+/** @throws TesseraError `bad_audio` for a sample that is not finite, with its place. */
+export function requireFinite(pcm: Float32Array): void {
   for (let at = 0; at < pcm.length; at += 1) {
     if (!Number.isFinite(pcm[at])) {
       throw new TesseraError('bad_audio', `Sample ${at} of the piece is ${pcm[at]}: samples must be finite`);
@@ -271,7 +288,8 @@ function requireFinite(pcm: Float32Array): void {
   }
 }
 
-function createMeasures({ manifest }: CodecModel, frameCount: number): FrameMeasures {
+/** Room for the measures of so many frames. */
+export function createMeasures({ manifest }: CodecModel, frameCount: number): FrameMeasures {
   const { encoder, quantizers } = manifest;
   return {
     levels: new Float32Array(frameCount),
@@ -305,11 +323,7 @@ function storeMeasures(
 ): void {
   if (!task.measures) return;
   const { levels, residuals } = task.measures;
-  for (let frame = 0; frame < frames; frame += 1) {
-    const start = (row * frames + frame) * hop;
-    let energy = 0;
-    for (let at = start; at < start + hop; at += 1) energy += (batch.pcm[at] ?? 0) ** 2;
-    levels[task.framesDone + frame] = energy / hop;
-  }
+  const { framesDone } = task;
+  frameLevels(batch.pcm.subarray(row * frames * hop), hop, levels.subarray(framesDone, framesDone + frames));
   if (batch.residuals && residuals) storeRow(batch.residuals, row, frames, residuals, task, quantizers);
 }

@@ -172,10 +172,14 @@ const encoderContract = ({ quantizers, encoder: { residualEnergy } }: Manifest):
   };
 };
 
-const decoderContract = ({ quantizers }: Manifest): GraphContract => ({
+const decoderContract = ({ quantizers, windows }: Manifest): GraphContract => ({
   inputs: [
     { name: 'codes', type: 'int32', shape: ['batch', quantizers, 'frames'] },
-    { name: 'active', type: 'float32', shape: ['batch', quantizers] },
+    {
+      name: 'active',
+      type: 'float32',
+      shape: windows ? ['batch', quantizers, 'frames'] : ['batch', quantizers],
+    },
   ],
   outputs: [{ name: 'pcm', type: 'float32', shape: ['batch', 'samples'] }],
 });

@@ -4,7 +4,9 @@ import { sliceFrames, takeQuantizers, type TokenBlock } from '../../protocol/tok
 import { AdaptiveDepth } from '../depth/adaptiveDepth.js';
 import { frameRate } from '../manifest.js';
 import { StreamingDecoder } from './decoder.js';
+import { decodeWindows, type DecodeStep } from './decodeWindows.js';
 import { StreamingEncoder, type EncodedBlock } from './encoder.js';
+import { encodeWindows } from './encodeWindows.js';
 import type { CodecModel } from './model.js';
 
 /** Frames of a long piece or gap that are worked off before anything is given back. */
@@ -51,28 +53,40 @@ export function encodePcm(
 ): EncodedTokens {
   const quantizers = checkQuantizers(model, options.quantizers);
   const totals = { sampleCount: 0, frameCount: 0 };
-  async function* encode(): AsyncGenerator<TokenBlock> {
-    const encoder = new StreamingEncoder(model);
-    const depth = options.depth === 'adaptive' && new AdaptiveDepth({ frameRate: frameRate(model.manifest) });
-    encoder.isMeasuring = depth !== false;
-    const cut = (block: EncodedBlock): TokenBlock[] =>
-      depth
-        ? depth.cut(block, { minQuantizers: 1, maxQuantizers: quantizers })
-        : [takeQuantizers(block, quantizers)];
+  async function* pieces(): AsyncGenerator<Float32Array> {
     const pieceSamples = FRAMES_AT_ONCE * model.manifest.hop;
     for await (const pcm of source instanceof Float32Array ? [source] : source) {
       totals.sampleCount += pcm.length;
       for (let start = 0; start < pcm.length; start += pieceSamples) {
-        const block = await encoder.push(pcm.subarray(start, start + pieceSamples));
-        totals.frameCount = encoder.frameIndex;
-        if (block) yield* cut(block);
+        yield pcm.subarray(start, start + pieceSamples);
       }
     }
-    const block = await encoder.flush();
-    totals.frameCount = encoder.frameIndex;
-    if (block) yield* cut(block);
+  }
+  async function* encode(): AsyncGenerator<TokenBlock> {
+    const depth = options.depth === 'adaptive' && new AdaptiveDepth({ frameRate: frameRate(model.manifest) });
+    const encodePieces = model.manifest.windows ? encodeWindows : encodeStream;
+    for await (const block of encodePieces(model, pieces(), depth !== false)) {
+      totals.frameCount = block.firstFrameIndex + block.frameCount;
+      if (depth) yield* depth.cut(block, { minQuantizers: 1, maxQuantizers: quantizers });
+      else yield takeQuantizers(block, quantizers);
+    }
   }
   return { totals, [Symbol.asyncIterator]: encode };
+}
+
+async function* encodeStream(
+  model: CodecModel,
+  pieces: AsyncIterable<Float32Array>,
+  isMeasuring: boolean,
+): AsyncGenerator<EncodedBlock> {
+  const encoder = new StreamingEncoder(model);
+  encoder.isMeasuring = isMeasuring;
+  for await (const piece of pieces) {
+    const block = await encoder.push(piece);
+    if (block) yield block;
+  }
+  const block = await encoder.flush();
+  if (block) yield block;
 }
 
 /**
@@ -87,35 +101,53 @@ export async function* decodeTokens(
   options: DecodeTokensOptions = {},
 ): AsyncGenerator<Float32Array> {
   const quantizers = checkQuantizers(model, options.quantizers);
-  const decoder = new StreamingDecoder(model);
+  const decodeSteps = model.manifest.windows ? decodeWindows : decodeStream;
   let warmUp = model.manifest.decoderDelaySamples;
   let left = options.sampleCount ?? Infinity;
-  const trim = (pcm: Float32Array): Float32Array => {
+  if (left === 0) return;
+  for await (const pcm of decodeSteps(model, stepsOf(blocks, quantizers))) {
     const trimmed = pcm.subarray(warmUp, Math.min(pcm.length, warmUp + left));
     warmUp -= Math.min(warmUp, pcm.length);
     left -= trimmed.length;
-    return trimmed;
-  };
+    if (trimmed.length > 0) yield trimmed;
+    if (left === 0) return;
+  }
+}
+
+/** Blocks and the gaps between them, in pieces of a second or so. */
+async function* stepsOf(
+  blocks: AsyncIterable<TokenBlock> | Iterable<TokenBlock>,
+  quantizers: number,
+): AsyncGenerator<DecodeStep> {
+  let frameIndex = 0;
   for await (const block of blocks) {
-    if (block.firstFrameIndex < decoder.frameIndex) {
+    if (block.firstFrameIndex < frameIndex) {
       throw new TesseraError(
         'bad_tokens',
-        `The block begins at frame ${block.firstFrameIndex}, but ${decoder.frameIndex} is next`,
+        `The block begins at frame ${block.firstFrameIndex}, but ${frameIndex} is next`,
       );
     }
-    while (decoder.frameIndex < block.firstFrameIndex && left > 0) {
-      const lostFrames = block.firstFrameIndex - decoder.frameIndex;
-      const pcm = trim(await decoder.skip(Math.min(lostFrames, FRAMES_AT_ONCE)));
-      if (pcm.length > 0) yield pcm;
+    while (frameIndex < block.firstFrameIndex) {
+      const lostFrames = Math.min(block.firstFrameIndex - frameIndex, FRAMES_AT_ONCE);
+      frameIndex += lostFrames;
+      yield { lostFrames };
     }
-    const endFrameIndex = block.firstFrameIndex + block.frameCount;
-    while (decoder.frameIndex < endFrameIndex && left > 0) {
-      const piece = sliceFrames(block, decoder.frameIndex, decoder.frameIndex + FRAMES_AT_ONCE);
+    for (;;) {
+      const piece = sliceFrames(block, frameIndex, frameIndex + FRAMES_AT_ONCE);
       if (piece === undefined) break;
-      const pcm = trim(await decoder.push(takeQuantizers(piece, quantizers)));
-      if (pcm.length > 0) yield pcm;
+      frameIndex += piece.frameCount;
+      yield { block: takeQuantizers(piece, quantizers) };
     }
-    if (left === 0) return;
+  }
+}
+
+async function* decodeStream(
+  model: CodecModel,
+  steps: AsyncIterable<DecodeStep>,
+): AsyncGenerator<Float32Array> {
+  const decoder = new StreamingDecoder(model);
+  for await (const step of steps) {
+    yield 'block' in step ? await decoder.push(step.block) : await decoder.skip(step.lostFrames);
   }
 }
 

@@ -1,6 +1,7 @@
 /** The engine's worker thread: loads the model, then runs it for the sessions that it is given. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { TesseraError } from '../../protocol/errors.js';
+import { requireStreaming } from '../../codec/manifest.js';
 import { CodecModel } from '../../codec/runtime/model.js';
 import { joinBytes } from './joinedBytes.js';
 import { measureRunCosts } from './runCosts.js';
@@ -24,6 +25,7 @@ try {
     threads: 1,
     ...(settings.model === undefined ? {} : { model: settings.model }),
   });
+  requireStreaming(model.manifest);
   const { maxBatch = providerBounds(model.provider).maxBatch, maxFramesPerRun } = settings;
   const bounds = { maxBatch, maxFramesPerRun };
   const scheduler = new Scheduler(model, bounds, report);
