@@ -1,4 +1,5 @@
 export { alignByCrossCorrelation, DEFAULT_MAX_LAG_MS, type AlignedPair } from './align.js';
+export { pitchErrors, trackPitch, type PitchErrors } from './pitch.js';
 export { scoreSpeech, type SpeechScores } from './score.js';
 export type { Signal } from './signal.js';
 export { logMelDistance, logSpectralDistance, SCORING_RATE_HZ } from './spectral.js';

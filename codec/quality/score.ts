@@ -1,11 +1,12 @@
 import { alignByCrossCorrelation, DEFAULT_MAX_LAG_MS } from './align.js';
+import { pitchErrors, type PitchErrors } from './pitch.js';
 import { resampleForScoring, type Signal } from './signal.js';
 import { logMelDistance, logSpectralDistance, SCORING_RATE_HZ } from './spectral.js';
 import { extendedStoi, stoi } from './stoi.js';
 import { segmentalSnr, waveformCorrelation } from './waveform.js';
 
 /** What {@link scoreSpeech} finds. */
-export interface SpeechScores {
+export interface SpeechScores extends PitchErrors {
   /** Intelligibility, 1 at best. */
   readonly stoi: number;
   /** Intelligibility, stricter on modulated noise, 1 at best. */
@@ -24,8 +25,8 @@ export interface SpeechScores {
 
 /**
  * Scores a degraded recording against its reference, both mono at `sampleRate`. The pair is aligned at its own rate,
- * where a codec's delay is a whole number of samples, then resampled to 16 kHz, where every score is taken. The same
- * definitions as codec/training/scores.py.
+ * where a codec's delay is a whole number of samples, then resampled to 16 kHz, where every score is taken. All but
+ * those of pitch are defined as in codec/training/scores.py.
  *
  * @throws TesseraError `bad_audio` where less than 0.4 s of speech is left, or the reference is silent; `bad_options`
  * where the rate is no positive integer.
@@ -46,6 +47,7 @@ export function scoreSpeech(
     waveformCorrelation: waveformCorrelation(x, y),
     logSpectralDistanceDb: logSpectralDistance(x, y, SCORING_RATE_HZ),
     segmentalSnrDb: segmentalSnr(x, y, SCORING_RATE_HZ),
+    ...pitchErrors(x, y, SCORING_RATE_HZ),
     lagMs: (aligned.lagSamples / sampleRate) * 1000,
   };
 }

@@ -1,7 +1,7 @@
 /**
  * How much of recorded speech the codec keeps, beside other codecs at their bitrates: `npm run bench:quality -- RECORDINGS…`.
  * Files and directories; every codec takes the same recordings, whole. Writes a report, charts and figures for machines
- * into the folder `--out`. `--limit N` takes the first N recordings, for a quick look.
+ * into the folder `--out`. `--lyra FOLDER` names the model files of Lyra v2; `--limit N` takes the first N recordings, for a quick look.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -23,6 +23,7 @@ const { values, positionals } = parseArgs({
   options: {
     ...MODEL_OPTION,
     quantizers: { type: 'string', default: '1,2,3,6,9,12,16' },
+    lyra: { type: 'string' },
     limit: { type: 'string', default: 'Infinity' },
     threads: { type: 'string', default: String(Math.max(1, availableParallelism() - 1)) },
     out: { type: 'string', default: 'out/quality' },
@@ -34,7 +35,11 @@ const recordings = await readRecordings(positionals, sampleRate, Number(values.l
 if (recordings.length === 0) throw new Error('Name recordings, or a folder of them');
 const otherLoad = describeOtherLoad();
 const settings = values.quantizers.split(',').map((count) => ({ maxQuantizers: Number(count) }));
-const threads = await QualityThreads.start(Number(values.threads), { model: values.model, settings });
+const threads = await QualityThreads.start(Number(values.threads), {
+  model: values.model,
+  settings,
+  lyra: values.lyra,
+});
 const { rows, absent } = threads.ready;
 for (const reason of absent) console.error(`Not run here: ${reason}`);
 const sets: SetFigures[] = [];

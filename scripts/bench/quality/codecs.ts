@@ -1,5 +1,6 @@
 import { loadEntropyTables } from '../../../codec/entropyTables.js';
 import { CodecModel } from '../../../codec/index.js';
+import { lyraRival } from '../rivals/lyra.js';
 import { programRivals } from '../rivals/programs.js';
 import type { Rival } from '../rivals/rival.js';
 import { TesseraCodec, type DepthSetting } from '../rivals/tessera.js';
@@ -9,6 +10,8 @@ export interface CodecChoice {
   /** Tessera's: a bundled name or a folder. */
   readonly model: string;
   readonly settings: readonly DepthSetting[];
+  /** Folder of Lyra's model files. */
+  readonly lyra: string | undefined;
 }
 
 /** Loads Tessera on the cpu provider. */
@@ -17,6 +20,6 @@ export async function openTessera(model: string): Promise<TesseraCodec> {
 }
 
 /** Tessera first, then its rivals, those that cannot run here with the reason. */
-export async function openCodecs(tessera: TesseraCodec, { settings }: CodecChoice): Promise<Rival[]> {
-  return [{ name: 'Tessera', rows: tessera.rows(settings) }, ...(await programRivals())];
+export async function openCodecs(tessera: TesseraCodec, { settings, lyra }: CodecChoice): Promise<Rival[]> {
+  return [{ name: 'Tessera', rows: tessera.rows(settings) }, lyraRival(lyra), ...(await programRivals())];
 }

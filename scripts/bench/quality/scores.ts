@@ -63,6 +63,22 @@ export const SCORES: readonly ScoreColumn[] = [
     isHigherBetter: true,
     range: [-5, 15],
   },
+  {
+    key: 'pitchErrorCents',
+    title: 'F0 error, cents',
+    meaning: 'mean distance of F0 (by YIN) where both are voiced, an octave (1200) at most',
+    digits: 1,
+    isHigherBetter: false,
+    range: [0, 200],
+  },
+  {
+    key: 'voicingError',
+    title: 'voicing error',
+    meaning: 'share of frames of 10 ms that are voiced in one and not in the other',
+    digits: 3,
+    isHigherBetter: false,
+    range: [0, 0.3],
+  },
 ];
 
 /** Means of every score. */
