@@ -65,10 +65,14 @@ export function stepControl(state: ControlState, feedback: Feedback, settings: C
   }
 }
 
-function classify({ queueingMs, slopeMsPerSecond }: ControlState): ControlEvent {
+function classify({ queueingMs, slopeMsPerSecond, targetBitsPerSecond: target }: ControlState): ControlEvent {
+  // Of two on one link the larger is the first to see the queue that both have made.
+  const share = Math.sqrt(TUNING.middleBitsPerSecond / target);
+  const overuseMs =
+    TUNING.overuseMs * Math.min(TUNING.mostOveruseShare, Math.max(TUNING.leastOveruseShare, share));
   // What grows fast is judged by where it will be in a tenth of a second.
   const soonMs = queueingMs + 0.1 * Math.max(0, slopeMsPerSecond);
-  if (queueingMs > 0 && soonMs >= TUNING.overuseMs) return 'overuse';
+  if (queueingMs > 0 && soonMs >= overuseMs) return 'overuse';
   return queueingMs <= TUNING.clearMs ? 'clear' : 'level';
 }
 
@@ -125,10 +129,16 @@ function backedOff({
   name,
   targetBitsPerSecond: target,
   capacityBitsPerSecond: capacity = Infinity,
+  queueingMs,
+  slopeMsPerSecond,
 }: ControlState): number {
-  const isDraining = name === 'backing_off' || name === 'stalled';
-  // While the queue still drains, only a link that has become slower is a reason to go lower.
-  if (isDraining && capacity >= TUNING.fallenShare * target) return target;
+  if (name === 'backing_off' || name === 'stalled') {
+    // Only a link that has become slower is a reason to go lower. How much comes through while others share the link
+    // follows from how little is sent, so it says that, but not how far.
+    const isSlower =
+      capacity < TUNING.fallenShare * target && queueingMs >= TUNING.risingMs && slopeMsPerSecond > 0;
+    return isSlower ? (1 - TUNING.risingBackOff) * target : target;
+  }
   const carried = Math.min(capacity, target);
   const share = TUNING.backOff * (carried / TUNING.middleBitsPerSecond) ** 2;
   return (1 - Math.min(TUNING.mostBackOff, Math.max(TUNING.leastBackOff, share))) * carried;

@@ -20,14 +20,19 @@ export const TUNING = {
   mostAboveBitsPerSecond: 800,
   /** Nor by more than this factor beyond the rate from which on the packets would be better. */
   headroom: 1.05,
-  /** Queueing that has to go, and queueing that does not count. */
+  /** Queueing that has to go at the middle rate, its bounds at others, and queueing that does not count. */
   overuseMs: 70,
+  leastOveruseShare: 0.6,
+  mostOveruseShare: 1.5,
   clearMs: 25,
   /** What is sent while a queue drains falls with the queue, to nothing at so much of it, but not below this share. */
   drainMs: 800,
   leastDrainShare: 0.4,
   /** While a queue drains, a link that carries less than this share of the target has become slower. */
   fallenShare: 0.9,
+  /** If the queue still grows beyond so much, the rate falls by this share. */
+  risingMs: 140,
+  risingBackOff: 0.15,
   /** How long the rate rests after a back-off. */
   restMs: 200,
   /** A packet that is overdue by so much has met a queue. */

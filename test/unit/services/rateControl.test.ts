@@ -11,6 +11,7 @@ import {
   wireBitsPerSecond,
   wireBytesOf,
   type ControlSettings,
+  type ControlState,
   type Decision,
   type Feedback,
 } from '../../../services/bitrate/index.js';
@@ -186,6 +187,41 @@ describe('the controller', () => {
     expect(drops[0]![0] + drops[0]![1]).toBe(sent.find((frame) => frame >= 100 + underWay));
     expect(drops[0]![0] + drops[0]![1]).toBeGreaterThanOrEqual(191);
     expect(output.decision.reasons.state).not.toBe('stalled');
+  });
+
+  /** The state after a packet that waited for so long behind others, on a link that was seen to carry `capacity`. */
+  function afterWait(
+    waitMs: number,
+    { name, target, capacity }: { name: ControlState['name']; target: number; capacity: number },
+  ): ControlState {
+    const base = { delayMs: 40 + 800_000 / capacity, roundTripMs: 80 + 800_000 / capacity, wireBytes: 100 };
+    const state: ControlState = {
+      ...startControl(SETTINGS, 0),
+      name,
+      targetBitsPerSecond: target,
+      capacityBitsPerSecond: capacity,
+      delaySamples: [{ ...base, atMs: 500 }],
+      minRoundTripMs: base.roundTripMs,
+      lastArrival: { sentMs: 900, wireBytes: 100, arrivalMs: 900 + base.delayMs },
+      inFlight: [{ endFrameIndex: 50, wireBytes: 100, sentMs: 1000 }],
+    };
+    const arrivalMs = 1000 + base.delayMs + waitMs;
+    const ack = { kind: 'ack', nowMs: arrivalMs + 40, nextFrameIndex: 50, bufferMs: 0, arrivalMs } as const;
+    return stepControl(state, ack, SETTINGS).state;
+  }
+
+  test('lets the larger of two on one link yield first', () => {
+    const nameAt = (target: number): string =>
+      afterWait(35, { name: 'probing', target, capacity: 40_000 }).name;
+    expect([nameAt(6000), nameAt(9000), nameAt(18_000)]).toEqual(['probing', 'probing', 'backing_off']);
+  });
+
+  test('while a queue drains, goes lower only when it still grows, and by a share that is the same for all', () => {
+    const targetAfter = (waitMs: number, capacity: number): number =>
+      afterWait(waitMs, { name: 'backing_off', target: 8000, capacity }).targetBitsPerSecond;
+    expect(targetAfter(100, 5000)).toBe(8000);
+    expect(targetAfter(200, 5000)).toBeCloseTo(0.85 * 8000);
+    expect(targetAfter(200, 3000)).toBeCloseTo(0.85 * 8000);
   });
 
   test('has no use for acknowledgements of what was never sent, and bounds what it remembers', () => {
