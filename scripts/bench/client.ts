@@ -4,20 +4,23 @@ import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
 import { alignByCrossCorrelation, CodecModel, decodeTokens, encodePcm, stoi } from '../../codec/index.js';
+import { MODEL_OPTION } from './benchOptions.js';
 import { openClientPage, samplesOf } from './clientPage.js';
+import { measureReconnect } from './clientReconnect.js';
 import { describeCommand, describeMachine, describeOtherLoad, percentile } from './machine.js';
 import { ServerProcess } from './serverProcess.js';
 
 /** Microphone to speaker in one page, and decoding in it: quality, delay, speed. Prints docs/benchmarks/client.md. */
 const top = new URL('../../../', import.meta.url);
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' } } });
+const { values } = parseArgs({ options: { ...MODEL_OPTION, seconds: { type: 'string', default: '20' } } });
+const serverOptions = ['--model', values.model, '--max-sessions', '8'];
 const microphone = fileURLToPath(new URL('test/fixtures/speech-en-1.wav', top));
 const executablePath = process.env['TESSERA_CHROMIUM'] ?? '/usr/bin/chromium';
 if (!existsSync(executablePath)) throw new Error('There is no Chromium: scripts/chromium.sh installs it');
 const load = describeOtherLoad();
-const model = await CodecModel.load({ provider: 'cpu' });
+const model = await CodecModel.load({ model: values.model, provider: 'cpu' });
 const { sampleRate } = model.manifest;
-const server = await ServerProcess.start();
+const server = await ServerProcess.start(serverOptions);
 const browser = await chromium.launch({
   executablePath,
   args: [
@@ -85,6 +88,7 @@ try {
     await session.close();
     return samples / session.model.sampleRate / ((lastMs - firstMs) / 1000);
   })()`);
+  const reconnect = await measureReconnect(await context.newPage(), sampleRate, serverOptions);
   const size = gzipSync(readFileSync(new URL('dist/client/tessera.js', top)), { level: 9 }).length;
   process.stdout.write(`# The client in a browser
 
@@ -95,6 +99,8 @@ ${describeMachine()}; ${load}. ${describeCommand('bench:client')}
 | STOI of what is played / of the codec alone | ${heardStoi.toFixed(3)} / ${ownStoi.toFixed(3)} |
 | microphone to speaker in the audio graph, median of ${delaysMs.length} seconds (95%) | ${percentile(delaysMs, 0.5).toFixed(0)} ms (${percentile(delaysMs, 0.95).toFixed(0)} ms) |
 | decoding in the page, one frame a run, WebAssembly on one thread | ${speed.toFixed(1)} times real time |
+| server killed in mid-speech, another listens after ${reconnect.outageMs} ms: session open again after | ${reconnect.foundMs} ms more |
+| longest silence of what is played meanwhile (of what is said) | ${reconnect.playedGapMs} ms (${reconnect.sourceGapMs} ms) |
 | module, gzipped | ${(size / 1000).toFixed(1)} kB |
 `);
 } finally {

@@ -15,7 +15,7 @@ export class ServerProcess {
   }
 
   /**
-   * Starts it on a free port of this machine; `options` are more of `serve`'s.
+   * Starts it on a free port of this machine, or that of `--port`; `options` are more of `serve`'s.
    * @throws Error when it does not come up.
    */
   static start(options: readonly string[] = []): Promise<ServerProcess> {
@@ -44,9 +44,16 @@ export class ServerProcess {
 
   /** Stops it in order. */
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null) return;
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const exited = once(this.#child, 'exit');
     this.#child.kill('SIGTERM');
+    await exited;
+  }
+
+  /** Ends it as a crash would. */
+  async kill(): Promise<void> {
+    const exited = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
     await exited;
   }
 }
