@@ -1,10 +1,13 @@
 import { TesseraError } from '../protocol/errors.js';
 import { readyContext, type AudioOptions } from './audioContext.js';
+import type { LocalEncodeOptions } from './local/localEncoder.js';
 import { browser, type AudioContextLike, type MediaStreamLike } from './platform.js';
 import type { CaptureOptions } from './worklets/scope.js';
 
 /** What `sendMicrophone` may be told. */
-export interface MicrophoneOptions extends AudioOptions {
+export interface MicrophoneOptions extends AudioOptions, LocalEncodeOptions {
+  /** Of a session that sends tokens: they are made in the page. */
+  readonly encode?: 'local';
   /** Of `getUserMedia`, where no stream is given; by default echo cancellation and the like are on. */
   readonly constraints?: object;
 }

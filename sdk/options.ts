@@ -3,6 +3,7 @@ import { TesseraError } from '../protocol/errors.js';
 import { PROTOCOL_VERSION } from '../protocol/limits.js';
 import type { InputFormatFields } from './audioInput.js';
 import type { ReconnectOptions } from './backoff.js';
+import type { EntropyCoding } from './entropyCoding.js';
 import type { WebSocketConstructor } from './link.js';
 
 /** What is asked of the server, as in the `open` message of the protocol; every field may be left out. */
@@ -23,8 +24,23 @@ export interface ConnectOptions extends SessionRequest {
   readonly reconnect?: ReconnectOptions | false;
   /** Sound that is kept while there is no connection, and sent when there is one: 1,000 ms when left out. */
   readonly maxInputBufferMs?: number;
+  /**
+   * Folder of the model's `manifest.json`, with a slash at its end, for what runs here: entropy coding, local decoding and
+   * encoding. By default the server's `/v1/model/`.
+   */
+  readonly modelUrl?: string;
   /** Needed where the platform has none, such as `ws` in Node 20; `tessera/client` for Node brings it. */
   readonly WebSocket?: WebSocketConstructor;
+}
+
+/** What a session needs besides its connections. */
+export interface SessionOptions {
+  /** Sound that is kept while there is no connection. */
+  readonly maxInputBufferMs: number;
+  /** Folder of the server's model files, with a slash at its end. */
+  readonly modelUrl: string;
+  /** Where tokens go or come entropy-coded. */
+  readonly coding: EntropyCoding | undefined;
 }
 
 /** Of raw audio that is sent, where nobody says otherwise: all of speech that matters, half the bits of 48 kHz. */

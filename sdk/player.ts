@@ -1,11 +1,11 @@
 import { readyContext, type AudioOptions } from './audioContext.js';
 import type { JitterBufferOptions } from './audio/jitterBuffer.js';
 import type { PlaybackStats } from './audio/playbackStats.js';
-import type { LocalDecodeOptions } from './local/localDecoder.js';
+import type { LocalModelOptions } from './local/codecWorker.js';
 import { browser, type AudioContextLike, type AudioNodeLike } from './platform.js';
 
 /** What `play` may be told. */
-export interface PlayOptions extends AudioOptions, LocalDecodeOptions {
+export interface PlayOptions extends AudioOptions, LocalModelOptions {
   /** Of a session that gets tokens: they are decoded in the page. */
   readonly decode?: 'local';
   /** Where the sound goes instead of the loudspeaker: any node of `audioContext`. */

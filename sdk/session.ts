@@ -1,8 +1,8 @@
 import type { BitrateRange, OpenMessage } from '../protocol/clientMessages.js';
 import { TesseraError } from '../protocol/errors.js';
-import { decodeServerFrame, encodeFrame, type ClientFrame, type GapFrame } from '../protocol/frames.js';
+import { encodeFrame, type ClientFrame, type GapFrame } from '../protocol/frames.js';
 import { isPcmFormat } from '../protocol/options.js';
-import { decodePcm, encodePcm } from '../protocol/pcm.js';
+import { encodePcm } from '../protocol/pcm.js';
 import type {
   ModelSummary,
   ServerMessage,
@@ -10,15 +10,20 @@ import type {
   SessionTotals,
 } from '../protocol/serverMessages.js';
 import type { TokenBlock } from '../protocol/tokens.js';
+import { Acknowledgements } from './acknowledgements.js';
 import { AudioInput, type ClientInput } from './audioInput.js';
 import { Connector, type ConnectorOptions } from './connector.js';
 import { createInput } from './createInput.js';
 import { Deferred } from './deferred.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
+import { requireEntropyCoding } from './entropyCoding.js';
 import { EventStreams, type ReadName } from './eventStreams.js';
+import { Flush } from './flush.js';
 import { LocalDecoder } from './local/localDecoder.js';
+import { LocalEncoder, type LocalEncodeOptions, type LocalEncoding } from './local/localEncoder.js';
 import { startMicrophone, type Microphone, type MicrophoneOptions } from './microphone.js';
-import { OutputCursor } from './outputCursor.js';
+import type { SessionOptions } from './options.js';
+import { OutputReader } from './outputReader.js';
 import type { MediaStreamLike } from './platform.js';
 import { startPlayer, type Player, type PlayOptions } from './player.js';
 import { requireOpen } from './requireOpen.js';
@@ -26,7 +31,6 @@ import type { AudioChunk, SessionEvents, SessionStats } from './sessionEvents.js
 import type { ClientState } from './sessionState.js';
 import { TokenInput } from './tokenInput.js';
 
-const ACK_INTERVAL_MS = 100;
 const STATS_INTERVAL_MS = 250;
 /** While input flows, a server from which nothing comes for so long is taken for lost. */
 const SILENCE_MS = 5000;
@@ -36,30 +40,29 @@ export class Session {
   readonly #emitter = new Emitter<SessionEvents>();
   readonly #streams = new EventStreams();
   readonly #open: OpenMessage;
-  readonly #url: string;
   readonly #connector: Connector;
-  readonly #maxInputBufferMs: number;
+  readonly #options: SessionOptions;
   #opened: ServerMessageOf<'opened'> | undefined;
   #bitrate: ServerMessageOf<'opened'>['bitrate'] | undefined;
   #input: ClientInput | undefined;
-  #cursor: OutputCursor | undefined;
-  #flush: Deferred<SessionTotals> | undefined;
+  #output: OutputReader | undefined;
+  #flush: Flush | undefined;
   #totals: SessionTotals | undefined;
   #error: TesseraError | undefined;
-  #lastAckMs = 0;
+  readonly #acknowledgements = new Acknowledgements((ack) => this.#connector.say(ack));
   #gapFrames = 0;
   #player: Player | undefined;
+  #encoder: LocalEncoder | undefined;
   readonly #microphones = new Set<Microphone>();
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #whenOpen = new Deferred<Session>();
-  readonly #whenClosed = new Deferred<undefined>();
+  readonly #whenClosed = new Deferred<SessionTotals | undefined>();
 
-  private constructor(options: ConnectorOptions, maxInputBufferMs: number) {
-    this.#open = options.open;
-    this.#url = options.url;
-    this.#maxInputBufferMs = maxInputBufferMs;
-    this.#connector = new Connector(options, {
-      nextFrameIndex: () => this.#cursor?.nextOfServer ?? 0,
+  private constructor(connection: ConnectorOptions, options: SessionOptions) {
+    this.#open = connection.open;
+    this.#options = options;
+    this.#connector = new Connector(connection, {
+      nextFrameIndex: () => this.#output?.nextOfServer ?? 0,
       onOpened: (opened) => this.#onOpened(opened),
       onMessage: (message) => this.#onMessage(message),
       onFrame: (bytes) => this.#onFrame(bytes),
@@ -70,8 +73,8 @@ export class Session {
   }
 
   /** Use `connect`. */
-  static connect(options: ConnectorOptions, maxInputBufferMs: number): Promise<Session> {
-    return new Session(options, maxInputBufferMs).#whenOpen.promise;
+  static connect(connection: ConnectorOptions, options: SessionOptions): Promise<Session> {
+    return new Session(connection, options).#whenOpen.promise;
   }
 
   /** Where it stands. */
@@ -99,7 +102,7 @@ export class Session {
     const { sent, received } = this.#connector.bytes;
     return {
       state: this.state,
-      nextFrameIndex: this.#cursor?.nextFrameIndex ?? 0,
+      nextFrameIndex: this.#output?.nextFrameIndex ?? 0,
       gapFrames: this.#gapFrames,
       bytesSent: sent,
       bytesReceived: received,
@@ -137,11 +140,17 @@ export class Session {
   }
 
   /**
-   * Sends the next samples, in [-1, 1], channels interleaved, at the rate that was asked for. Without a connection the
-   * newest are kept.
-   * @throws TesseraError `bad_state` after the end or where raw audio is not what this session sends.
+   * Sends the next samples, in [-1, 1], channels interleaved, at the rate that was asked for; after {@link encodeLocally}
+   * mono, at the model's rate. Without a connection the newest are kept.
+   * @throws TesseraError `bad_state` after the end or where raw audio is not what this session sends; encoded here, also
+   * `bad_audio` and `input_overflow`.
    */
   send(pcm: Float32Array): void {
+    this.#requireLive();
+    if (this.#encoder) {
+      this.#encoder.push(pcm);
+      return;
+    }
     const format = this.#open.input?.format ?? 'tokens';
     if (!isPcmFormat(format))
       throw new TesseraError('bad_state', `This session sends ${format}, not samples`);
@@ -171,21 +180,45 @@ export class Session {
   }
 
   /**
+   * From now on samples that are sent are encoded here, and only tokens go to the server (a session that sends tokens).
+   * @throws TesseraError `bad_state` in other sessions and where it does so already, and what `LocalEncoder.create` throws.
+   */
+  async encodeLocally(options: LocalEncodeOptions = {}): Promise<LocalEncoding> {
+    this.#requireLive();
+    if (!(this.#input instanceof TokenInput) || this.#encoder) {
+      throw new TesseraError('bad_state', 'Encode in a session that sends tokens, and once');
+    }
+    const encoder = await LocalEncoder.create({ ...options, modelUrl: this.#options.modelUrl }, this.model, {
+      onBlock: (block) => {
+        if (this.#isLive) this.sendTokens(block);
+      },
+      onError: (error) => this.#connector.fail(error),
+    });
+    this.#encoder = encoder;
+    if (!this.#isLive) encoder.close();
+    return encoder;
+  }
+
+  /**
    * Sends a microphone until it is stopped or the session ends. Asks for one where no stream is given.
    * @throws TesseraError `microphone_unavailable` (refused, or there is none), `unsupported_platform` outside of browsers,
-   * `bad_state` where raw audio is not what this session sends.
+   * `bad_state` where raw audio is not what this session sends; with `encode: 'local'` what {@link encodeLocally} throws.
    */
   async sendMicrophone(stream?: MediaStreamLike, options: MicrophoneOptions = {}): Promise<Microphone> {
     this.#requireLive();
-    const { format = 'tokens', sampleRate = 0, channels = 1 } = this.#open.input ?? {};
-    if (!isPcmFormat(format) || channels !== 1) {
+    if (options.encode === 'local' && !this.#encoder) await this.encodeLocally(options);
+    const { format = 'tokens', sampleRate = this.model.sampleRate, channels = 1 } = this.#open.input ?? {};
+    const encoder = this.#encoder;
+    encoder?.requireRealTime();
+    if (encoder === undefined && (!isPcmFormat(format) || channels !== 1)) {
       throw new TesseraError('bad_state', 'A microphone needs a session with raw mono audio as input');
     }
     const microphone = await startMicrophone(stream, options, {
       sampleRate,
       pieceSamples: Math.round(sampleRate / this.model.frameRate),
       onSamples: (samples) => {
-        if (this.#isLive) this.send(samples);
+        if (encoder) encoder.pushLive(samples);
+        else if (this.#isLive) this.send(samples);
       },
     });
     this.#microphones.add(microphone);
@@ -205,20 +238,30 @@ export class Session {
     if (isLocal !== (this.#open.output.format === 'tokens')) {
       throw new TesseraError('bad_state', "Play tokens with decode: 'local', and sound without");
     }
-    const stopDecoding = isLocal ? await this.#decodeLocally(options) : undefined;
+    const decoder = isLocal
+      ? await LocalDecoder.create({ ...options, modelUrl: this.#options.modelUrl }, this.model, {
+          onTokens: (listener) => this.on('tokens', listener),
+          onDecoded: (decoded) => this.#onPcm(decoded),
+          onError: (error) => this.#emitter.emit('error', error),
+        })
+      : undefined;
     const player = await startPlayer(options, this.model.sampleRate, {
       onStop: () => {
         this.#player = undefined;
-        stopDecoding?.();
+        decoder?.close();
       },
     });
     this.#player = player;
     return player;
   }
 
-  /** Asks for another range of bitrates, from the next frame on; the event `bitrate` tells when it holds. */
+  /** Another range of bitrates, from the next frame on: the event `bitrate` tells when it holds. Encoded here, at once. */
   setBitrate(bitrate: BitrateRange): void {
     this.#requireLive();
+    if (this.#encoder) {
+      this.#encoder.setBitrate(bitrate);
+      return;
+    }
     (this.#open as { bitrate?: BitrateRange }).bitrate = bitrate;
     this.#connector.say({ type: 'bitrate', bitrate });
   }
@@ -229,37 +272,14 @@ export class Session {
    */
   flush(): Promise<SessionTotals> {
     this.#requireLive();
-    if (this.#flush === undefined) {
-      this.#flush = new Deferred();
-      this.#connector.say({ type: 'flush' });
-    }
-    return this.#flush.promise;
+    const say = (): void => this.#connector.say({ type: 'flush' });
+    return (this.#flush ??= new Flush(say, this.#encoder?.flush())).answer.promise;
   }
 
   /** Ends the session; what was not flushed is given up. @returns its totals, where the server still told them. */
-  async close(): Promise<SessionTotals | undefined> {
+  close(): Promise<SessionTotals | undefined> {
     this.#connector.close();
-    await this.#whenClosed.promise;
-    return this.#totals;
-  }
-
-  /** Tokens from now on are decoded in the page, and played. @returns what ends that. */
-  async #decodeLocally(options: PlayOptions): Promise<() => void> {
-    const modelUrl = options.modelUrl ?? new URL('/v1/model/', this.#url.replace(/^ws/, 'http')).href;
-    const decoder = await LocalDecoder.create(
-      { ...options, modelUrl },
-      this.model,
-      (decoded) => {
-        this.#player?.push(decoded);
-        this.#tell('audio', { ...decoded, sampleRate: this.model.sampleRate });
-      },
-      (error) => this.#emitter.emit('error', error),
-    );
-    const unsubscribe = this.on('tokens', (block) => decoder.push(block));
-    return () => {
-      unsubscribe();
-      decoder.close();
-    };
+    return this.#whenClosed.promise;
   }
 
   get #isLive(): boolean {
@@ -277,32 +297,33 @@ export class Session {
 
   #onOpened(opened: ServerMessageOf<'opened'>): void {
     const before = this.#opened;
-    const { model } = opened;
     this.#opened = opened;
     this.#bitrate = opened.bitrate;
-    if (before === undefined || this.#input === undefined || this.#cursor === undefined) {
-      this.#cursor = new OutputCursor(model);
-      this.#input = createInput(this.#open.input, opened, this.#maxInputBufferMs);
-      this.#whenOpen.resolve(this);
-      return;
-    }
     try {
-      if (model.digest !== before.model.digest) {
+      requireEntropyCoding(this.#options.coding, opened.model);
+      if (before === undefined || this.#input === undefined || this.#output === undefined) {
+        const { coding, maxInputBufferMs } = this.#options;
+        this.#output = new OutputReader(opened, this.#open.output.format, coding?.tables);
+        this.#input = createInput(this.#open.input, opened, maxInputBufferMs, coding?.tables);
+        this.#whenOpen.resolve(this);
+        return;
+      }
+      if (opened.model.digest !== before.model.digest) {
         throw new TesseraError('model_mismatch', 'The server came back with another model: connect anew');
       }
       if (opened.resumed) {
         this.#sendFrames(this.#input.resume(opened.resumed.inputByteOffset));
       } else {
-        const { frames, frameBase } = this.#input.restart(this.#cursor.nextFrameIndex);
-        this.#onGap(this.#cursor.restart(model, frameBase));
+        const { frames, frameBase } = this.#input.restart(this.#output.nextFrameIndex);
+        this.#onGap(this.#output.restart(opened, frameBase));
         this.#sendFrames(frames);
       }
     } catch (error) {
       this.#connector.fail(TesseraError.from(error));
       return;
     }
-    this.#emitter.emit('bitrate', { ...opened.bitrate, fromFrameIndex: this.#cursor.nextFrameIndex });
-    if (this.#flush) this.#connector.say({ type: 'flush' });
+    this.#emitter.emit('bitrate', { ...opened.bitrate, fromFrameIndex: this.#output.nextFrameIndex });
+    this.#flush?.repeat();
   }
 
   #sendFrames(frames: readonly ClientFrame[]): void {
@@ -317,8 +338,8 @@ export class Session {
         return;
       case 'flushed':
         // The last packet of a stretch ends before its last frame does.
-        this.#cursor?.reach(message.totals.frames);
-        this.#flush?.resolve(message.totals);
+        this.#output?.reach(message.totals.frames);
+        this.#flush?.answer.resolve(message.totals);
         this.#flush = undefined;
         return;
       case 'closed':
@@ -329,32 +350,17 @@ export class Session {
   }
 
   #onFrame(bytes: Uint8Array): void {
-    const { model, limits } = requireOpen(this.#opened);
-    const cursor = requireOpen(this.#cursor);
-    const frame = decodeServerFrame(bytes, {
-      ...limits,
-      codebookSize: model.codebookSize,
-      maxQuantizers: model.quantizers,
-    });
-    switch (frame.kind) {
-      case 'tokens':
-        this.#tell('tokens', cursor.take(frame, 0));
-        break;
-      case 'gap':
-        this.#onGap(cursor.take(frame, 0));
-        break;
-      case 'coded':
-        throw new TesseraError('bad_frame', 'Entropy-coded tokens came, which this client does not read');
-      case 'pcm': {
-        const { format } = this.#open.output;
-        if (!isPcmFormat(format)) throw new TesseraError('bad_frame', 'Samples came instead of tokens');
-        const samples = decodePcm(frame.payload, format);
-        const { firstSampleIndex } = cursor.take(frame, samples.length);
-        this.#player?.push({ firstSampleIndex, samples });
-        this.#tell('audio', { firstSampleIndex, samples, sampleRate: model.sampleRate });
-      }
+    for (const output of requireOpen(this.#output).read(bytes)) {
+      if (output.kind === 'tokens') this.#tell('tokens', output);
+      else if (output.kind === 'gap') this.#onGap(output);
+      else this.#onPcm(output);
     }
     this.#acknowledge();
+  }
+
+  #onPcm({ firstSampleIndex, samples }: Omit<AudioChunk, 'sampleRate'>): void {
+    this.#player?.push({ firstSampleIndex, samples });
+    this.#tell('audio', { firstSampleIndex, samples, sampleRate: this.model.sampleRate });
   }
 
   #onGap(gap: GapFrame | undefined): void {
@@ -363,25 +369,17 @@ export class Session {
     this.#emitter.emit('gap', gap);
   }
 
-  /** As frames come and not by a timer: those of hidden pages run once a second at best. */
   #acknowledge(): void {
-    const nowMs = performance.now();
-    if (nowMs - this.#lastAckMs < ACK_INTERVAL_MS) return;
-    this.#lastAckMs = nowMs;
-    this.#connector.say({
-      type: 'ack',
-      nextFrameIndex: this.#cursor?.nextOfServer ?? 0,
-      bufferMs: Math.max(0, this.#player?.stats.bufferMs ?? 0),
-      arrivalMs: nowMs,
-    });
+    const { bufferMs } = this.#player?.stats ?? { bufferMs: 0 };
+    this.#acknowledgements.note(this.#output?.nextOfServer ?? 0, bufferMs, this.#open.bitrate?.control);
   }
 
   #onTick(): void {
     if (this.state === 'connecting') return;
     this.#tell('stats', this.stats);
-    const { limits } = requireOpen(this.#opened);
     // A session in which nothing is said must not be taken for a dead one.
-    if (performance.now() - this.#lastAckMs > limits.idleTimeoutMs / 3) this.#acknowledge();
+    const { limits } = requireOpen(this.#opened);
+    if (this.#acknowledgements.ageMs > limits.idleTimeoutMs / 3) this.#acknowledge();
     if (this.#microphones.size > 0 && this.#connector.silenceMs > SILENCE_MS) this.#connector.renew();
   }
 
@@ -391,10 +389,11 @@ export class Session {
     for (const microphone of this.#microphones) microphone.stop();
     const over = error ?? new TesseraError('bad_state', 'The session was closed');
     this.#whenOpen.reject(over);
-    this.#flush?.reject(over);
+    this.#flush?.answer.reject(over);
+    this.#encoder?.close();
     this.#player?.finish();
     this.#streams.end(error);
     if (error) this.#emitter.emit('error', error);
-    this.#whenClosed.resolve(undefined);
+    this.#whenClosed.resolve(this.#totals);
   }
 }

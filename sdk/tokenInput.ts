@@ -1,12 +1,17 @@
+import { TokenEncoder, type EntropyTables } from '../codec/entropy/index.js';
 import { TesseraError } from '../protocol/errors.js';
-import type { ClientFrame, GapFrame, TokensFrame } from '../protocol/frames.js';
+import { encodeFrame, type ClientFrame, type GapFrame } from '../protocol/frames.js';
+import type { ModelSummary } from '../protocol/serverMessages.js';
 import type { TokenBlock } from '../protocol/tokens.js';
 import type { ClientInput, Resumption } from './audioInput.js';
 
-type TokenFrame = TokensFrame | GapFrame;
+type Item = TokenBlock | Omit<GapFrame, 'kind'>;
 
 interface Sent {
-  readonly frame: TokenFrame;
+  /** In this side's count. */
+  readonly item: Item;
+  /** In that of the server's session. */
+  readonly onWire: ClientFrame;
   /** Bytes of the server's session after this frame. */
   readonly endByte: number;
 }
@@ -17,7 +22,10 @@ interface Sent {
  */
 export class TokenInput implements ClientInput {
   readonly #maxFrames: number;
-  readonly #byteLength: (frame: ClientFrame) => number;
+  readonly #model: Pick<ModelSummary, 'codebookSize'>;
+  readonly #tables: EntropyTables | undefined;
+  /** Of the server's session: what it has read decides how the next packet is written. */
+  #encoder: TokenEncoder | undefined;
   #kept: Sent[] = [];
   #keptFrames = 0;
   /** Those of them that were added without a connection. */
@@ -27,10 +35,12 @@ export class TokenInput implements ClientInput {
   #endByte = 0;
   #endFrame = 0;
 
-  /** `byteLength` tells how long a frame is on the wire. */
-  constructor(maxFrames: number, byteLength: (frame: ClientFrame) => number) {
+  /** With `tables` they are entropy-coded. */
+  constructor(maxFrames: number, model: Pick<ModelSummary, 'codebookSize'>, tables?: EntropyTables) {
     this.#maxFrames = maxFrames;
-    this.#byteLength = byteLength;
+    this.#model = model;
+    this.#tables = tables;
+    this.#encoder = tables && new TokenEncoder(tables);
   }
 
   /**
@@ -38,7 +48,7 @@ export class TokenInput implements ClientInput {
    * gap before it.
    * @throws TesseraError `bad_tokens` for frames that were passed already.
    */
-  add(item: TokenBlock | Omit<GapFrame, 'kind'>, isConnected: boolean): readonly ClientFrame[] {
+  add(item: Item, isConnected: boolean): readonly ClientFrame[] {
     const { firstFrameIndex } = item;
     const missing = firstFrameIndex - this.#endFrame;
     if (missing < 0) {
@@ -51,50 +61,46 @@ export class TokenInput implements ClientInput {
       if (this.#unsentFrames + item.frameCount > this.#maxFrames) return [];
       this.#unsentFrames += item.frameCount;
     }
-    const frames: TokenFrame[] = [];
-    if (missing > 0) {
-      frames.push({
-        kind: 'gap',
-        firstFrameIndex: this.#endFrame,
-        frameCount: missing,
-        reason: 'input_lost',
-      });
-    }
-    frames.push('codes' in item ? { kind: 'tokens', ...item } : { kind: 'gap', ...item });
-    return frames.map((frame) => this.#keep(frame));
+    const items: Item[] = [];
+    if (missing > 0)
+      items.push({ firstFrameIndex: this.#endFrame, frameCount: missing, reason: 'input_lost' });
+    items.push(item);
+    return items.map((each) => this.#keep(each));
   }
 
   resume(inputByteOffset: number): readonly ClientFrame[] {
     this.#unsentFrames = 0;
-    return this.#kept
-      .filter(({ endByte }) => endByte > inputByteOffset)
-      .map(({ frame }) => this.#onWire(frame));
+    return this.#kept.filter(({ endByte }) => endByte > inputByteOffset).map(({ onWire }) => onWire);
   }
 
   restart(nextFrameIndex: number): Resumption {
-    const kept = this.#kept.filter(({ frame }) => frame.firstFrameIndex + frame.frameCount > nextFrameIndex);
-    this.#frameBase = kept[0]?.frame.firstFrameIndex ?? this.#endFrame;
+    const kept = this.#kept.filter(({ item }) => item.firstFrameIndex + item.frameCount > nextFrameIndex);
+    this.#frameBase = kept[0]?.item.firstFrameIndex ?? this.#endFrame;
     this.#kept = [];
     this.#keptFrames = 0;
     this.#unsentFrames = 0;
     this.#endByte = 0;
     this.#endFrame = this.#frameBase;
-    return { frames: kept.map(({ frame }) => this.#keep(frame)), frameBase: this.#frameBase };
+    this.#encoder = this.#tables && new TokenEncoder(this.#tables);
+    return { frames: kept.map(({ item }) => this.#keep(item)), frameBase: this.#frameBase };
   }
 
-  #keep(frame: TokenFrame): ClientFrame {
-    const onWire = this.#onWire(frame);
-    this.#endByte += this.#byteLength(onWire);
-    this.#endFrame = frame.firstFrameIndex + frame.frameCount;
-    this.#kept.push({ frame, endByte: this.#endByte });
-    this.#keptFrames += frame.frameCount;
+  #keep(item: Item): ClientFrame {
+    const onWire = this.#onWire(item);
+    this.#endByte += encodeFrame(onWire, this.#model).length;
+    this.#endFrame = item.firstFrameIndex + item.frameCount;
+    this.#kept.push({ item, onWire, endByte: this.#endByte });
+    this.#keptFrames += item.frameCount;
     while (this.#keptFrames - this.#unsentFrames > this.#maxFrames && this.#kept.length > 1) {
-      this.#keptFrames -= this.#kept.shift()?.frame.frameCount ?? 0;
+      this.#keptFrames -= this.#kept.shift()?.item.frameCount ?? 0;
     }
     return onWire;
   }
 
-  #onWire(frame: TokenFrame): TokenFrame {
-    return { ...frame, firstFrameIndex: frame.firstFrameIndex - this.#frameBase };
+  #onWire(item: Item): ClientFrame {
+    const placed = { ...item, firstFrameIndex: item.firstFrameIndex - this.#frameBase };
+    if (!('codes' in placed)) return { kind: 'gap', ...placed };
+    if (this.#encoder === undefined) return { kind: 'tokens', ...placed };
+    return { kind: 'coded', ...this.#encoder.encode([placed], { isFresh: false }) };
   }
 }

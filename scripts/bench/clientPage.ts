@@ -11,6 +11,9 @@ class Recorder extends AudioWorkletProcessor {
   }
 }
 registerProcessor('recorder', Recorder);\`;
+// Samples in pieces, as one text.
+window.base64Of = (pieces) => btoa(Array.from(
+  new Uint8Array(Float32Array.from(pieces.flatMap((piece) => [...piece])).buffer), (byte) => String.fromCharCode(byte)).join(''));
 // Records nodes of one context side by side, sample by sample.
 window.record = async (context, ...nodes) => {
   await context.audioWorklet.addModule(URL.createObjectURL(new Blob([recorder], { type: 'text/javascript' })));
@@ -20,7 +23,7 @@ window.record = async (context, ...nodes) => {
   nodes.forEach((source, index) => source.connect(node, 0, index));
   return () => {
     node.port.onmessage = null;
-    return parts.map((list) => btoa(Array.from(new Uint8Array(new Float32Array(list.flatMap((part) => [...part])).buffer), (byte) => String.fromCharCode(byte)).join('')));
+    return parts.map(base64Of);
   };
 };
 window.streamUrl = location.origin.replace('http', 'ws') + '/v1/stream';
@@ -39,4 +42,9 @@ export async function openClientPage(page: Page, port: number): Promise<void> {
 export function samplesOf(base64: string): Float32Array {
   const bytes = Buffer.from(base64, 'base64');
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+}
+
+/** What {@link samplesOf} reads, and a page from a `data:` address. */
+export function base64Of(samples: Float32Array): string {
+  return Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength).toString('base64');
 }

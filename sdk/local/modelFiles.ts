@@ -1,7 +1,7 @@
 import { TesseraError } from '../../protocol/errors.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
 import { browser } from '../platform.js';
-import type { DecoderGraph } from './workerMessages.js';
+import type { CodecGraph } from './workerMessages.js';
 
 /** How much of a model has come, in bytes. */
 export interface DownloadProgress {
@@ -10,51 +10,68 @@ export interface DownloadProgress {
   readonly totalBytes: number | undefined;
 }
 
-interface Manifest extends Pick<ModelSummary, 'name' | 'version' | 'hop' | 'quantizers'> {
-  readonly decoder: {
-    readonly file: string;
-    readonly sha256: string;
-    readonly states: DecoderGraph['states'];
-  };
+/** A file of a model, as its manifest names it. */
+export interface ModelFile {
+  /** Relative to the manifest. */
+  readonly file: string;
+  /** Hex. */
+  readonly sha256: string;
+}
+
+/** What of a model's manifest is used here. */
+export interface ModelManifest extends Pick<ModelSummary, 'name' | 'version' | 'hop' | 'quantizers'> {
+  readonly encoder: ModelFile & Pick<CodecGraph, 'states'>;
+  readonly decoder: ModelFile & Pick<CodecGraph, 'states'>;
+  /** Entropy tables, where the model has them. */
+  readonly entropy?: ModelFile;
 }
 
 /** Of the Cache API; files are kept by their hash, so an old one is never taken for a new. */
 const CACHE = 'tessera-models';
 
+/** Where a server at `streamUrl` (`wss://…/v1/stream`) has its model's files. */
+export function modelUrlOf(streamUrl: string): string {
+  return new URL('/v1/model/', streamUrl.replace(/^ws/, 'http')).href;
+}
+
+/** The manifest of the model at `baseUrl`. @throws TesseraError `connection_failed` */
+export async function fetchManifest(baseUrl: string): Promise<ModelManifest> {
+  return (await (await get(`${baseUrl}manifest.json`)).json()) as ModelManifest;
+}
+
+/** @throws TesseraError `model_mismatch` where the server's sessions run another model than that at `baseUrl`. */
+export function requireModel(manifest: ModelManifest, model: ModelSummary, baseUrl: string): void {
+  if (manifest.name === model.name && manifest.version === model.version) return;
+  throw new TesseraError(
+    'model_mismatch',
+    `${baseUrl} has ${manifest.name} ${manifest.version}, not the session's model`,
+  );
+}
+
 /**
- * Gets the decoder of the model that is served at `baseUrl`: from the browser's cache, else from there.
- * @throws TesseraError `connection_failed`, `model_mismatch` (the server's sessions run another), `model_tampered`
+ * Gets a file of the model at `baseUrl`: from the browser's cache, else from there.
+ * @throws TesseraError `connection_failed`, `model_tampered`
  */
-export async function fetchDecoder(
+export async function fetchModelFile(
   baseUrl: string,
-  model: ModelSummary,
+  { file, sha256 }: ModelFile,
   onProgress: (progress: DownloadProgress) => void,
-): Promise<{ readonly graph: DecoderGraph; readonly bytes: ArrayBuffer }> {
-  const manifest = (await (await get(`${baseUrl}manifest.json`)).json()) as Manifest;
-  if (manifest.name !== model.name || manifest.version !== model.version) {
-    throw new TesseraError(
-      'model_mismatch',
-      `${baseUrl} has ${manifest.name} ${manifest.version}, not the session's model`,
-    );
-  }
-  const { file, sha256, states } = manifest.decoder;
+): Promise<ArrayBuffer> {
   const url = `${baseUrl}${file}?sha256=${sha256}`;
   const cache = await browser.caches?.open(CACHE).catch(() => undefined);
-  const kept = await cache?.match(url);
-  let bytes = await kept?.arrayBuffer();
-  if (bytes === undefined || (await hexSha256(bytes)) !== sha256) {
-    bytes = await download(await get(url), onProgress);
-    const hash = await hexSha256(bytes);
-    if (hash !== sha256) {
-      throw new TesseraError(
-        'model_tampered',
-        `${url} has the SHA-256 ${hash}: it is not the file that the manifest names`,
-      );
-    }
-    // A full disk is no reason not to play.
-    if (browser.Response) await cache?.put(url, new browser.Response(bytes)).catch(() => undefined);
+  const kept = await (await cache?.match(url))?.arrayBuffer();
+  if (kept !== undefined && (await hexSha256(kept)) === sha256) return kept;
+  const bytes = await download(await get(url), onProgress);
+  const hash = await hexSha256(bytes);
+  if (hash !== sha256) {
+    throw new TesseraError(
+      'model_tampered',
+      `${url} has the SHA-256 ${hash}: it is not the file that the manifest names`,
+    );
   }
-  return { graph: { hop: manifest.hop, quantizers: manifest.quantizers, states }, bytes };
+  // A full disk is no reason not to play.
+  if (browser.Response) await cache?.put(url, new browser.Response(bytes)).catch(() => undefined);
+  return bytes;
 }
 
 async function get(url: string): Promise<Response> {

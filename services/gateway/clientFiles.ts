@@ -13,8 +13,8 @@ const HEADERS = { 'Access-Control-Allow-Origin': '*', 'Cross-Origin-Resource-Pol
 /** The files of a model (a name or a folder), for pages that run it themselves, under `/v1/model/`. */
 export async function modelFiles(model: string | undefined): Promise<Map<string, StaticFile>> {
   const directory = resolveModelDirectory(model);
-  const { encoder, decoder } = await loadManifest(model);
-  const names = [MANIFEST_FILE, encoder.file, decoder.file];
+  const { encoder, decoder, entropy } = await loadManifest(model);
+  const names = [MANIFEST_FILE, encoder.file, decoder.file, ...(entropy ? [entropy.file] : [])];
   return new Map(
     names.map((name) => [
       // As a page resolves it: a graph may lie in a sibling's folder.

@@ -1,51 +1,10 @@
-import { once } from 'node:events';
-import { createServer, connect as connectTcp, type Server, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { connect, type Session } from '../../sdk/node.js';
 import type { Gateway } from '../../services/gateway/index.js';
+import { Hop } from '../support/hop.js';
 import { startGateway } from '../support/testGateway.js';
 import { readWavFixture } from '../support/wavFixture.js';
 
 const { samples, sampleRate } = readWavFixture('speech-en-1.wav');
-
-/** A TCP hop in front of a gateway, which can be cut off and led elsewhere. */
-class Hop {
-  target: number;
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-
-  constructor(target: number) {
-    this.target = target;
-    this.#server = createServer((near) => {
-      const far = connectTcp(this.target, '127.0.0.1');
-      for (const socket of [near, far]) {
-        this.#sockets.add(socket);
-        socket.on('error', () => undefined);
-        socket.on('close', () => {
-          near.destroy();
-          far.destroy();
-        });
-      }
-      near.pipe(far).pipe(near);
-    });
-  }
-
-  async listen(): Promise<string> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    return `ws://127.0.0.1:${(this.#server.address() as AddressInfo).port}/v1/stream`;
-  }
-
-  cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#sockets.clear();
-  }
-
-  close(): void {
-    this.cut();
-    this.#server.close();
-  }
-}
 
 const gateways: Gateway[] = [];
 const hops: Hop[] = [];

@@ -113,7 +113,7 @@ describe('tokens that are sent', () => {
   });
 
   test('frames that were left out become a gap; passed ones are refused', () => {
-    const input = new TokenInput(10, () => 6);
+    const input = new TokenInput(10, MODEL);
     expect(input.add(block(0), true)).toHaveLength(1);
     expect(input.add(block(3), true)).toMatchObject([
       { kind: 'gap', firstFrameIndex: 1, frameCount: 2 },
@@ -123,14 +123,14 @@ describe('tokens that are sent', () => {
   });
 
   test('without a connection a bounded number waits; the rest becomes a gap', () => {
-    const input = new TokenInput(5, () => 6);
+    const input = new TokenInput(5, MODEL);
     for (let frame = 0; frame < 20; frame += 1) input.add(block(frame), false);
     expect(input.resume(0)).toHaveLength(5);
     expect(input.add(block(20), true)[0]).toMatchObject({ kind: 'gap', firstFrameIndex: 5, frameCount: 15 });
   });
 
   test('a new session counts from its first frame', () => {
-    const input = new TokenInput(50, () => 6);
+    const input = new TokenInput(50, MODEL);
     for (let frame = 0; frame < 30; frame += 1) input.add(block(frame), true);
     const { frames, frameBase } = input.restart(28);
     expect(frameBase).toBe(28);

@@ -1,0 +1,29 @@
+import type { ClientMessage } from '../protocol/clientMessages.js';
+
+/** Under rate control, which works with them; else they only let the server forget what has arrived. */
+const INTERVAL_MS = { adaptive: 100, fixed: 1000 } as const;
+
+/** Says what has arrived, as often as is of use to the server's rate control. */
+export class Acknowledgements {
+  readonly #say: (ack: ClientMessage) => void;
+  #lastMs = 0;
+
+  constructor(say: (ack: ClientMessage) => void) {
+    this.#say = say;
+  }
+
+  /** Since the last one. */
+  get ageMs(): number {
+    return performance.now() - this.#lastMs;
+  }
+
+  /**
+   * All frames of the server's session below `nextFrameIndex` have come, and so much sound waits to be played. To be called
+   * as frames come and not by a timer: those of hidden pages run once a second at best. `control` is that of the bitrate.
+   */
+  note(nextFrameIndex: number, bufferMs: number, control: keyof typeof INTERVAL_MS = 'fixed'): void {
+    if (this.ageMs < INTERVAL_MS[control]) return;
+    this.#lastMs = performance.now();
+    this.#say({ type: 'ack', nextFrameIndex, bufferMs: Math.max(0, bufferMs), arrivalMs: this.#lastMs });
+  }
+}
