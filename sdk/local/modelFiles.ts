@@ -75,7 +75,9 @@ export async function fetchModelFile(
 }
 
 async function get(url: string): Promise<Response> {
-  const response = await fetch(url).catch((cause: unknown) => {
+  // A connection that was kept may be dead by now: the second attempt makes another.
+  const attempt = fetch(url).catch(() => fetch(url));
+  const response = await attempt.catch((cause: unknown) => {
     throw new TesseraError('connection_failed', `${url} cannot be reached`, { cause });
   });
   if (!response.ok) throw new TesseraError('connection_failed', `${url}: HTTP status ${response.status}`);
