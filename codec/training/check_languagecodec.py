@@ -77,6 +77,26 @@ def random_checkpoint(path: str, config: LanguageCodecConfig, pcm: torch.Tensor,
     torch.save({"state_dict": weights, "epoch": 0, "hyper_parameters": {"path": LanguageCodecConfig()}}, path)
 
 
+class Hostile:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: str):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def check_reader(folder: str) -> None:
+    """Tensors of every layout come out as they went in, and nothing else in a file is run."""
+    path, trap = os.path.join(folder, "hostile.ckpt"), os.path.join(folder, "trap")
+    weights = {"a": torch.randn(3, 4).t(), "b": torch.randn(10)[4:7], "c": torch.randn(2).half(), "d": torch.zeros(0), "e": torch.nn.Parameter(torch.randn(5))}
+    torch.save({"state_dict": weights, "trap": Hostile(trap)}, path)
+    there = read_weights(path)
+    if any(not torch.equal(there[name], value.float()) for name, value in weights.items()) or os.path.exists(trap):
+        raise SystemExit("checkpoints are not read as they should be")
+
+
 def write_wav(path: str, pcm: torch.Tensor, rate: int) -> None:
     with wave.open(path, "wb") as file:
         file.setnchannels(1)
@@ -120,6 +140,7 @@ def check() -> None:
             failed.append(what)
 
     with tempfile.TemporaryDirectory() as folder:
+        check_reader(folder)
         rate = 24000
         pcm = sound(24.0, rate, seed=1)
         checkpoint, model = os.path.join(folder, "random.ckpt"), os.path.join(folder, "model")

@@ -12,6 +12,8 @@ import json
 import os
 import pickle
 import sys
+import zipfile
+from collections import OrderedDict
 
 import torch
 import torch.nn.functional as F
@@ -21,13 +23,14 @@ from torch.nn.utils import remove_weight_norm
 from export import CONTRACT, export, write_manifest
 from languagecodec import LanguageCodec, read_config
 
-# What tensors are made of. Lightning's checkpoints hold objects of other classes besides, which are read as empty ones:
-# a checkpoint comes from strangers, and unpickling could run anything.
-ALLOWED = {("collections", "OrderedDict"), ("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_parameter"), ("torch", "Size")}
+STORAGES = {
+    "FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16, "DoubleStorage": torch.float64,
+    "LongStorage": torch.int64, "IntStorage": torch.int32, "ByteStorage": torch.uint8, "BoolStorage": torch.bool,
+}
 
 
 class Inert:
-    """Stands for an object of a class that is not wanted."""
+    """Stands for an object of a class that is not wanted: Lightning's checkpoints hold some beside the tensors."""
 
     def __new__(cls, *_, **__):
         return object.__new__(cls)
@@ -52,27 +55,38 @@ class Inert:
 
 
 class TensorUnpickler(pickle.Unpickler):
+    """Reads the tensors of a checkpoint, and runs nothing that is in it: it comes from strangers, and torch.load would."""
+
+    def __init__(self, archive: zipfile.ZipFile):
+        index = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
+        super().__init__(archive.open(index))
+        self.archive = archive
+        self.root = index[: -len("data.pkl")]
+
+    def persistent_load(self, reference: tuple) -> torch.Tensor:
+        _, kind, key, _, count = reference
+        content = bytearray(self.archive.read(f"{self.root}data/{key}"))
+        return torch.frombuffer(content, dtype=kind) if count else torch.zeros(0, dtype=kind)
+
     def find_class(self, module: str, name: str):
-        if (module, name) in ALLOWED or (module == "torch" and name.endswith(("Storage", "Tensor"))):
-            return super().find_class(module, name)
-        return Inert
-
-
-class TensorPickle:
-    """The part of the pickle module that torch.load uses."""
-
-    Unpickler = TensorUnpickler
-
-    @staticmethod
-    def load(file, **options):
-        return TensorUnpickler(file, **options).load()
+        if module == "torch" and name in STORAGES:
+            return STORAGES[name]
+        return {
+            "collections.OrderedDict": OrderedDict,
+            "torch._utils._rebuild_tensor_v2": lambda storage, offset, size, stride, *_: storage.as_strided(size, stride, offset),
+            "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
+        }.get(f"{module}.{name}", Inert)
 
 
 def read_weights(path: str) -> dict:
     """The parameters of a checkpoint by name, in float32."""
-    content = torch.load(path, map_location="cpu", pickle_module=TensorPickle)
-    weights = content.get("state_dict", content)
-    return {name: value.float() for name, value in weights.items() if isinstance(value, torch.Tensor)}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = TensorUnpickler(archive).load()
+        weights = content.get("state_dict", content)
+        return {name: value.float() for name, value in weights.items() if isinstance(value, torch.Tensor)}
+    except Exception as error:
+        raise SystemExit(f"{path} cannot be read as a checkpoint of PyTorch 1.6 or later: {error!r}")
 
 
 class EncoderGraph(nn.Module):
@@ -149,8 +163,10 @@ def convert(weights: dict, out: str, arguments: argparse.Namespace) -> LanguageC
         config = read_config(weights)
         codec = LanguageCodec(config, arguments.bandwidth_id).eval().load(weights)
         converted = LanguageCodec(config, arguments.bandwidth_id).eval().load(weights)
-    except (KeyError, ValueError) as error:
-        raise SystemExit(f"This is no checkpoint of Language-Codec: {error}")
+    except KeyError as error:
+        raise SystemExit(f"This is no checkpoint of Language-Codec: it has no parameter {error}")
+    except ValueError as error:
+        raise SystemExit(str(error))
     for layer in list(converted.modules()):
         if hasattr(layer, "weight_v"):
             remove_weight_norm(layer)

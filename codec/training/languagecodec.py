@@ -211,7 +211,7 @@ class LanguageCodec(nn.Module):
         try:
             self.load_state_dict(used)
         except RuntimeError as error:
-            raise ValueError(f"the checkpoint is not of Language-Codec's architecture: {error}") from error
+            raise ValueError(f"The checkpoint is not of Language-Codec's architecture: {error}") from error
         return self
 
     def latents(self, pcm: torch.Tensor) -> torch.Tensor:
