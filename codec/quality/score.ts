@@ -1,8 +1,8 @@
 import { alignByCrossCorrelation, DEFAULT_MAX_LAG_MS } from './align.js';
 import { pitchErrors, type PitchErrors } from './pitch.js';
 import { resampleForScoring, type Signal } from './signal.js';
-import { logMelDistance, logSpectralDistance, SCORING_RATE_HZ } from './spectral.js';
-import { extendedStoi, stoi } from './stoi.js';
+import { SCORING_RATE_HZ, spectralDistances } from './spectral.js';
+import { intelligibility } from './stoi.js';
 import { segmentalSnr, waveformCorrelation } from './waveform.js';
 
 /** What {@link scoreSpeech} finds. */
@@ -41,11 +41,9 @@ export function scoreSpeech(
   const x = resampleForScoring(aligned.reference, sampleRate, SCORING_RATE_HZ);
   const y = resampleForScoring(aligned.degraded, sampleRate, SCORING_RATE_HZ);
   return {
-    stoi: stoi(x, y, SCORING_RATE_HZ),
-    extendedStoi: extendedStoi(x, y, SCORING_RATE_HZ),
-    logMelDistance: logMelDistance(x, y, SCORING_RATE_HZ),
+    ...intelligibility(x, y, SCORING_RATE_HZ),
+    ...spectralDistances(x, y, SCORING_RATE_HZ),
     waveformCorrelation: waveformCorrelation(x, y),
-    logSpectralDistanceDb: logSpectralDistance(x, y, SCORING_RATE_HZ),
     segmentalSnrDb: segmentalSnr(x, y, SCORING_RATE_HZ),
     ...pitchErrors(x, y, SCORING_RATE_HZ),
     lagMs: (aligned.lagSamples / sampleRate) * 1000,

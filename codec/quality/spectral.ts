@@ -47,11 +47,12 @@ function centredMagnitudes(signal: Float64Array): Spectrogram {
   return shortTimeMagnitudes(padded, WINDOW, HOP_SAMPLES, WINDOW_SAMPLES);
 }
 
-function magnitudePair(
-  reference: Signal,
-  degraded: Signal,
-  sampleRate: number,
-): { x: Spectrogram; y: Spectrogram } {
+interface SpectrogramPair {
+  readonly x: Spectrogram;
+  readonly y: Spectrogram;
+}
+
+function magnitudePair(reference: Signal, degraded: Signal, sampleRate: number): SpectrogramPair {
   const x = resampleForScoring(reference, sampleRate, SCORING_RATE_HZ);
   const y = resampleForScoring(degraded, sampleRate, SCORING_RATE_HZ);
   const length = Math.min(x.length, y.length);
@@ -72,7 +73,10 @@ function magnitudePair(
  * @throws TesseraError `bad_audio` where the signals share no more than 32 ms.
  */
 export function logMelDistance(reference: Signal, degraded: Signal, sampleRate: number): number {
-  const { x, y } = magnitudePair(reference, degraded, sampleRate);
+  return logMelDistanceOf(magnitudePair(reference, degraded, sampleRate));
+}
+
+function logMelDistanceOf({ x, y }: SpectrogramPair): number {
   const logMel = (spectrogram: Spectrogram, frame: number, band: number): number => {
     const { first, weights } = MEL_BANK[band]!;
     let sum = 0;
@@ -97,7 +101,20 @@ export function logMelDistance(reference: Signal, degraded: Signal, sampleRate: 
  * @throws TesseraError `bad_audio` where the signals share no more than 32 ms.
  */
 export function logSpectralDistance(reference: Signal, degraded: Signal, sampleRate: number): number {
-  const { x, y } = magnitudePair(reference, degraded, sampleRate);
+  return logSpectralDistanceOf(magnitudePair(reference, degraded, sampleRate));
+}
+
+/** {@link logMelDistance} and {@link logSpectralDistance} for the work of one. @throws what they throw. */
+export function spectralDistances(
+  reference: Signal,
+  degraded: Signal,
+  sampleRate: number,
+): { logMelDistance: number; logSpectralDistanceDb: number } {
+  const pair = magnitudePair(reference, degraded, sampleRate);
+  return { logMelDistance: logMelDistanceOf(pair), logSpectralDistanceDb: logSpectralDistanceOf(pair) };
+}
+
+function logSpectralDistanceOf({ x, y }: SpectrogramPair): number {
   const levelDb = (magnitude: number): number => 20 * Math.log10(Math.max(magnitude, MAGNITUDE_FLOOR));
   let total = 0;
   for (let frame = 0; frame < x.frameCount; frame++) {

@@ -31,6 +31,11 @@ interface Bands {
   readonly rows: readonly Float64Array[];
 }
 
+interface BandPair {
+  readonly x: Bands;
+  readonly y: Bands;
+}
+
 /**
  * Starts of the frames to look at. As in the authors' implementation, a frame that would end on the very last sample
  * is not taken.
@@ -78,7 +83,7 @@ function bandsOf(signal: Float64Array, activeStarts: readonly number[]): Bands {
   return { frameCount, rows };
 }
 
-function bandPair(reference: Signal, degraded: Signal, sampleRate: number): { x: Bands; y: Bands } {
+function bandPair(reference: Signal, degraded: Signal, sampleRate: number): BandPair {
   const x = resampleForScoring(reference, sampleRate, STOI_RATE_HZ);
   const y = resampleForScoring(degraded, sampleRate, STOI_RATE_HZ);
   const length = Math.min(x.length, y.length);
@@ -128,7 +133,10 @@ const segment = (bands: Bands, begin: number): Float64Array[] =>
  * @throws TesseraError `bad_audio` where there is less than 0.4 s of speech.
  */
 export function stoi(reference: Signal, degraded: Signal, sampleRate: number): number {
-  const { x, y } = bandPair(reference, degraded, sampleRate);
+  return stoiOf(bandPair(reference, degraded, sampleRate));
+}
+
+function stoiOf({ x, y }: BandPair): number {
   const ceiling = 1 + 10 ** (-CLIP_DB / 20);
   const segmentCount = x.frameCount - SEGMENT_FRAMES + 1;
   let sum = 0;
@@ -159,7 +167,20 @@ function standardizedFrames(bands: readonly Float64Array[]): Float64Array[] {
  * @throws TesseraError `bad_audio` where there is less than 0.4 s of speech.
  */
 export function extendedStoi(reference: Signal, degraded: Signal, sampleRate: number): number {
-  const { x, y } = bandPair(reference, degraded, sampleRate);
+  return extendedStoiOf(bandPair(reference, degraded, sampleRate));
+}
+
+/** {@link stoi} and {@link extendedStoi} for the work of one. @throws what they throw. */
+export function intelligibility(
+  reference: Signal,
+  degraded: Signal,
+  sampleRate: number,
+): { stoi: number; extendedStoi: number } {
+  const pair = bandPair(reference, degraded, sampleRate);
+  return { stoi: stoiOf(pair), extendedStoi: extendedStoiOf(pair) };
+}
+
+function extendedStoiOf({ x, y }: BandPair): number {
   const segmentCount = x.frameCount - SEGMENT_FRAMES + 1;
   let sum = 0;
   for (let begin = 0; begin < segmentCount; begin++) {

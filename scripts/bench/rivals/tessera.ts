@@ -57,9 +57,23 @@ export class TesseraCodec {
     });
   }
 
-  /** The recording at this setting. */
-  async cut(speech: Float32Array, { maxQuantizers, strength }: DepthSetting): Promise<TokenBlock[]> {
-    const { value: blocks } = await this.#encode(speech);
+  /** The recording at full depth, in blocks of a second. */
+  async encode(speech: Float32Array): Promise<EncodedBlock[]> {
+    const encoder = new StreamingEncoder(this.model);
+    encoder.isMeasuring = true;
+    const { sampleRate } = this.model.manifest;
+    const blocks: (EncodedBlock | undefined)[] = [];
+    // A packet ends where a block does.
+    for (let at = 0; at < speech.length; at += sampleRate) {
+      blocks.push(await encoder.push(speech.subarray(at, at + sampleRate)));
+    }
+    blocks.push(await encoder.flush());
+    encoder.close();
+    return blocks.filter((block) => block !== undefined);
+  }
+
+  /** What {@link encode} gave, at this setting. */
+  cut(blocks: readonly EncodedBlock[], { maxQuantizers, strength }: DepthSetting): TokenBlock[] {
     if (strength === undefined) return blocks.map((block) => takeQuantizers(block, maxQuantizers));
     const depth = new AdaptiveDepth({ frameRate: frameRate(this.model.manifest), strength });
     return blocks.flatMap((block) => depth.cut(block, { minQuantizers: 1, maxQuantizers }));
@@ -91,10 +105,11 @@ export class TesseraCodec {
   }
 
   async #code(speech: Float32Array, setting: DepthSetting, isEntropyCoded: boolean): Promise<Coded> {
-    const encoded = await this.#encode(speech);
-    const coding = await timed(async () => {
-      const blocks = await this.cut(speech, setting);
-      return { blocks, bits: isEntropyCoded ? this.codedBits(blocks) : this.#packedBits(blocks) };
+    const encoded = await this.#encodeOnce(speech);
+    const coding = await timed(() => {
+      const blocks = this.cut(encoded.value, setting);
+      const bits = isEntropyCoded ? this.codedBits(blocks) : this.#packedBits(blocks);
+      return Promise.resolve({ blocks, bits });
     });
     const { blocks, bits } = coding.value;
     const decode = (): Promise<Timed<Float32Array>> => timed(() => this.decode(blocks, speech.length));
@@ -104,23 +119,11 @@ export class TesseraCodec {
     return { samples, bits, workMs: encoded.ms + coding.ms + ms };
   }
 
-  #encode(speech: Float32Array): Promise<Timed<EncodedBlock[]>> {
+  #encodeOnce(speech: Float32Array): Promise<Timed<EncodedBlock[]>> {
     if (this.#speech === speech && this.#encoded) return this.#encoded;
     this.#speech = speech;
     this.#decoded.clear();
-    return (this.#encoded = timed(async () => {
-      const encoder = new StreamingEncoder(this.model);
-      encoder.isMeasuring = true;
-      const { sampleRate } = this.model.manifest;
-      const blocks: (EncodedBlock | undefined)[] = [];
-      // A packet ends where a block does.
-      for (let at = 0; at < speech.length; at += sampleRate) {
-        blocks.push(await encoder.push(speech.subarray(at, at + sampleRate)));
-      }
-      blocks.push(await encoder.flush());
-      encoder.close();
-      return blocks.filter((block) => block !== undefined);
-    }));
+    return (this.#encoded = timed(() => this.encode(speech)));
   }
 }
 
