@@ -29,6 +29,8 @@ export class CodecSession {
   /** Input since the last `heard`. */
   #heardBytes = 0;
   #heardSamples = 0;
+  /** When its last input came, in milliseconds of `performance.now()`. */
+  arrivalMs = 0;
   /** Since when something of its input is ready, in milliseconds of `performance.now()`; undefined while nothing is. */
   waitingSinceMs: number | undefined;
   /** At most, with adaptive depth. */

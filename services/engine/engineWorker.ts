@@ -6,7 +6,7 @@ import { CostModel } from './costModel.js';
 import type { EngineSession } from './engineSession.js';
 import { joinBytes } from './joinedBytes.js';
 import { providerBounds } from './providerBounds.js';
-import type { WorkerReport, WorkerRequest, WorkerSettings } from './threadMessages.js';
+import type { WorkerPost, WorkerReport, WorkerRequest, WorkerSettings } from './threadMessages.js';
 import type { RunBounds } from './turnPlanner.js';
 import type { EngineModel, RunFigures } from './types.js';
 
@@ -138,7 +138,8 @@ export class EngineWorker {
     this.#transfers = [];
     const buffer = joinBytes(requests);
     if (buffer) transfers.push(buffer);
-    this.#thread?.postMessage(requests, transfers);
+    const sentMs = performance.timeOrigin + performance.now();
+    this.#thread?.postMessage({ sentMs, requests } satisfies WorkerPost, transfers);
   }
 
   #startThread(): void {
@@ -192,6 +193,7 @@ export class EngineWorker {
         this.#abandonStart(new TesseraError(report.error.code, report.error.message));
         return;
       case 'turn':
+        this.#costs?.observeWaits(report.waitsMs);
         for (const run of report.runs) {
           this.#costs?.observe(run);
           this.#events.onRun(run);

@@ -42,6 +42,7 @@ export class Scheduler {
   readonly #sessions = new Map<number, CodecSession>();
   #reports: SessionReport[] = [];
   #runs: RunFigures[] = [];
+  #waitsMs: number[] = [];
   #isRunning = false;
   /** Share of the recent time that went into turns. */
   #busyShare = 0;
@@ -54,8 +55,8 @@ export class Scheduler {
     this.#report = report;
   }
 
-  /** Takes a request of the engine. */
-  handle(request: Exclude<WorkerRequest, { type: 'measure' | 'stop' }>): void {
+  /** Takes a request of the engine, posted at `arrivalMs` of `performance.now()`: runs keep it waiting. */
+  handle(request: Exclude<WorkerRequest, { type: 'measure' | 'stop' }>, arrivalMs: number): void {
     if (request.type === 'open') {
       this.#open(request);
       return;
@@ -63,6 +64,7 @@ export class Scheduler {
     const session = this.#sessions.get(request.session);
     // A session that failed here may still be sent something.
     if (session === undefined) return;
+    session.arrivalMs = arrivalMs;
     switch (request.type) {
       case 'pcm':
         session.addPcm(request.samples, 0);
@@ -149,7 +151,7 @@ export class Scheduler {
   }
 
   #noteInput(session: CodecSession): void {
-    session.updateWaiting(performance.now(), false);
+    session.updateWaiting(session.arrivalMs, false);
     if (session.waitingSinceMs !== undefined) this.#wake();
   }
 
@@ -190,6 +192,7 @@ export class Scheduler {
     const encodeJobs: EncodeJob[] = [];
     const decodeJobs: DecodeJob[] = [];
     const marked: CodecSession[] = [];
+    const arrivalsMs: number[] = [];
     const nowMs = performance.now();
     for (const { session, frames } of shares) {
       // To the end of the line.
@@ -197,6 +200,8 @@ export class Scheduler {
       this.#sessions.set(session.number, session);
       this.#pushHeard(session, false);
       const piece = session.input.take(frames);
+      // Who sends faster than real time waits for the others, and that is not the machine's fault.
+      if (!session.pace.isAhead(nowMs)) arrivalsMs.push(session.waitingSinceMs ?? nowMs);
       session.pace.spend(frames);
       session.updateWaiting(nowMs, true);
       switch (piece.kind) {
@@ -231,6 +236,8 @@ export class Scheduler {
     for (const session of marked) {
       this.#push(session, { type: 'flushed', session: session.number, frames: session.nextFrameIndex });
     }
+    const endMs = performance.now();
+    this.#waitsMs = arrivalsMs.map((arrivalMs) => endMs - arrivalMs);
     this.#sendReports();
   }
 
@@ -330,9 +337,15 @@ export class Scheduler {
 
   #sendReports(): void {
     if (this.#reports.length === 0 && this.#runs.length === 0) return;
-    const report: WorkerReport = { type: 'turn', reports: this.#reports, runs: this.#runs };
+    const report: WorkerReport = {
+      type: 'turn',
+      reports: this.#reports,
+      runs: this.#runs,
+      waitsMs: this.#waitsMs,
+    };
     this.#reports = [];
     this.#runs = [];
+    this.#waitsMs = [];
     this.#report(report);
   }
 }

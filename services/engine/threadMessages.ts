@@ -18,7 +18,7 @@ export interface WorkerSettings {
   readonly maxFramesPerRun: number;
 }
 
-/** Engine to worker, many in one message. `session` is the engine's number of a session, never used twice. */
+/** Engine to worker. `session` is the engine's number of a session, never used twice. */
 export type WorkerRequest =
   | {
       readonly type: 'open';
@@ -48,6 +48,13 @@ export type WorkerRequest =
   | { readonly type: 'measure' }
   /** Ends the thread when no run is under way: one that is cut off in a run takes the process with it. */
   | { readonly type: 'stop' };
+
+/** What the engine posts to a worker: the requests of one turn of its event loop. */
+export interface WorkerPost {
+  /** When it was posted, in milliseconds since 1970: threads begin to count at different times. */
+  readonly sentMs: number;
+  readonly requests: readonly WorkerRequest[];
+}
 
 /** Errors lose their class between threads. */
 export interface ErrorFields {
@@ -102,4 +109,6 @@ export type WorkerReport =
       readonly type: 'turn';
       readonly reports: readonly SessionReport[];
       readonly runs: readonly RunFigures[];
+      /** Of each session that was served: how long its first frame took from its arrival to here, in milliseconds. */
+      readonly waitsMs: readonly number[];
     };

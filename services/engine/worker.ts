@@ -7,7 +7,7 @@ import { joinBytes } from './joinedBytes.js';
 import { measureRunCosts } from './runCosts.js';
 import { providerBounds } from './providerBounds.js';
 import { Scheduler } from './scheduler.js';
-import type { WorkerReport, WorkerRequest, WorkerSettings } from './threadMessages.js';
+import type { WorkerPost, WorkerReport, WorkerSettings } from './threadMessages.js';
 
 if (parentPort === null) throw new Error('This file runs as a worker thread of the engine');
 const port = parentPort;
@@ -36,10 +36,11 @@ try {
       reportUnfit(error);
     }
   };
-  port.on('message', (requests: readonly WorkerRequest[]) => {
+  port.on('message', ({ sentMs, requests }: WorkerPost) => {
+    const arrivalMs = sentMs - performance.timeOrigin;
     for (const request of requests) {
       if (request.type === 'measure') void measure();
-      else if (request.type !== 'stop') scheduler.handle(request);
+      else if (request.type !== 'stop') scheduler.handle(request, arrivalMs);
       else void scheduler.stop().finally(() => process.exit(0));
     }
   });

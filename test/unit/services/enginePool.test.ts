@@ -72,6 +72,16 @@ describe('admission', () => {
     await engine.close();
   });
 
+  test('sessions that come at the same moment count before their first frame', async () => {
+    const engine = await Engine.start({ provider: 'cpu', threads: 1 });
+    const { capacity } = engine;
+    const asked = await Promise.allSettled(
+      Array.from({ length: 2 * capacity + 1 }, () => open(engine, 'resynth')),
+    );
+    expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(capacity);
+    await engine.close();
+  });
+
   test('not where somebody else bounds the sessions', async () => {
     const engine = await Engine.start({ provider: 'cpu', threads: 1, admitsAll: true });
     const sessions = [];
