@@ -3,7 +3,7 @@
  * [--provider cpu] [--late 100] [--first 16] [--out docs/benchmarks/load]`. The gateway runs in a process of its own; real
  * WebSocket clients, in further processes, send real speech in real time and get it back through the tokens. The naive
  * way, one session and one frame a run, is measured in the same call. Then, at what was found: latency at half load,
- * fairness beside clients that burst, overload, and memory. A report and charts are written.
+ * fairness beside clients that burst, memory in longer trials, and overload. A report and charts are written.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
@@ -19,6 +19,8 @@ import { ServerProcess } from './serverProcess.js';
 /** Above any search: what is measured is where frames come late, not where the service refuses. */
 const MAX_SESSIONS = '10000';
 const BURST_SHARE = 0.2;
+/** Heaps grow to their size in the first minute: memory is read after so long at half load and again at full load. */
+const MEMORY_SECONDS = 20;
 
 const { values: options } = parseArgs({
   options: {
@@ -74,10 +76,13 @@ async function measure(): Promise<LoadFigures> {
   const half = Math.max(1, Math.floor(batched.sessions / 2));
   const parts = await withServer(startServer('--max-sessions', MAX_SESSIONS), async (server) => {
     const emptyBytes = await server.residentBytes();
+    const long = { ...settings, durationMs: 1000 * MEMORY_SECONDS };
     return {
       emptyBytes,
       half: await runTrial(server, settings, half),
       fairness: await runTrial(server, settings, half, BURST_SHARE),
+      halfMemory: await runTrial(server, long, half),
+      fullMemory: await runTrial(server, long, batched.sessions),
     };
   });
   const overload = await withServer(startServer(), (server) =>
@@ -99,6 +104,7 @@ const report = writeLoadReport(figures, {
   chart: `${basename(options.out)}.svg`,
   lateMs: settings.lateMs,
   seconds: Number(options.seconds),
+  memorySeconds: MEMORY_SECONDS,
 });
 await mkdir(dirname(options.out), { recursive: true });
 await writeFile(`${options.out}.md`, report);

@@ -4,6 +4,7 @@ import type { LoadTrial } from './loadTrials.js';
 
 const CHART_LATENCY_MS = 200;
 const KIBIBYTE = 1024;
+const MEBIBYTE = 1024 * KIBIBYTE;
 
 /** What `bench:load` measured. */
 export interface LoadFigures {
@@ -15,6 +16,9 @@ export interface LoadFigures {
   readonly half: LoadTrial;
   /** The same with a fifth of them bursting: the figures are those of the others. */
   readonly fairness: LoadTrial;
+  /** Longer trials for the sake of memory, one after the other: with half of the sessions, and with all. */
+  readonly halfMemory: LoadTrial;
+  readonly fullMemory: LoadTrial;
   /** Twice the sessions that are carried, against admission. */
   readonly overload: LoadTrial;
 }
@@ -26,16 +30,19 @@ export interface LoadReportNotes {
   readonly chart: string;
   readonly lateMs: number;
   readonly seconds: number;
+  readonly memorySeconds: number;
 }
 
 /** The report as Markdown, tables first. */
 export function writeLoadReport(figures: LoadFigures, notes: LoadReportNotes): string {
-  const { naive, batched, half, fairness, overload } = figures;
+  const { naive, batched, half, fairness, halfMemory, fullMemory, overload } = figures;
   const admitted = overload.sessions - overload.refused;
   const moved = (100 * (fairness.p99Ms - half.p99Ms)) / half.p99Ms;
-  const [halfBytes, endBytes] = half.residentBytes;
-  const perSession = (halfBytes - figures.emptyBytes) / half.sessions / KIBIBYTE;
-  const growth = (100 * (endBytes - halfBytes)) / halfBytes;
+  const [, halfBytes] = halfMemory.residentBytes;
+  const [middleBytes, endBytes] = fullMemory.residentBytes;
+  const more = Math.max(1, fullMemory.sessions - halfMemory.sessions);
+  const perSession = (endBytes - halfBytes) / more / KIBIBYTE;
+  const growth = (100 * (endBytes - middleBytes)) / middleBytes;
   return `# Load: the whole service over real sockets
 
 ${notes.heading.map((line) => `- ${line}`).join('\n')}
@@ -55,8 +62,14 @@ algorithmic delay. Each trial counts ${notes.seconds} s after a second of warm-u
 | latency, median | ${half.medianMs.toFixed(1)} ms |
 | latency, 99% | ${half.p99Ms.toFixed(1)} ms |
 | 99% of the others while 20% of the sessions send at 10 times real time | ${fairness.p99Ms.toFixed(1)} ms (${signed(moved)}%), ${fairness.lost} frames lost |
-| resident memory of the server, a session | ${perSession.toFixed(0)} KiB |
-| its growth over the trial's second half | ${signed(growth)}% |
+
+| resident memory of the server, all of it | |
+|---|---|
+| just started | ${mebibytes(figures.emptyBytes)} |
+| with ${halfMemory.sessions} sessions, at the end of a trial of ${notes.memorySeconds} s | ${mebibytes(halfBytes)} |
+| with ${fullMemory.sessions}, likewise, after that | ${mebibytes(endBytes)} |
+| so for each session more | ${perSession.toFixed(0)} KiB |
+| growth over the second half of the last trial | ${signed(growth)}% |
 
 | overload: ${overload.sessions} clients, twice what is carried | |
 |---|---|
@@ -106,6 +119,10 @@ export function drawLoad({ naive, batched }: LoadFigures, lateMs: number): strin
       lines: p99.flatMap((line, at) => [line, median[at] ?? line]),
     },
   ]);
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / MEBIBYTE).toFixed(0)} MiB`;
 }
 
 function signed(value: number): string {
