@@ -3,23 +3,15 @@
  * it says so in one line and ends well.
  */
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { CodecModel } from '../codec/index.js';
 import { runtimeBinaries } from '../codec/runtime/providers.js';
 import { TesseraError } from '../protocol/index.js';
-import {
-  planCuda,
-  PROVIDER_LIBRARIES,
-  RUNTIME_VERSION,
-  type CudaFindings,
-  type CudaPackage,
-  type CudaPlan,
-} from './gpu/cudaPlan.js';
+import { planCuda, RUNTIME_VERSION, type CudaFindings, type CudaPlan } from './gpu/cudaPlan.js';
+import { installPackage } from './gpu/providerPackage.js';
 
 const run = promisify(execFile);
 /** Where CUDA and cuDNN lie besides what the dynamic linker knows. */
@@ -57,33 +49,6 @@ async function inspectMachine(): Promise<CudaFindings> {
   };
 }
 
-/** Fetches the package with npm, checks it, and copies its libraries. */
-async function install({ name, version, integrity, folder }: CudaPackage, target: string): Promise<void> {
-  const work = await mkdtemp(join(tmpdir(), 'tessera-gpu-'));
-  try {
-    console.log(`Fetching ${name} ${version} (about 180 MB)...`);
-    await run('npm', ['pack', `${name}@${version}`, '--pack-destination', work, '--silent']);
-    const [tarball] = await readdir(work);
-    if (tarball === undefined) throw new TesseraError('file_error', 'npm fetched nothing');
-    const hash = createHash('sha512')
-      .update(await readFile(join(work, tarball)))
-      .digest('base64');
-    if (`sha512-${hash}` !== integrity) {
-      throw new TesseraError(
-        'file_error',
-        `${name} ${version} is not the file that was tested; nothing was installed`,
-      );
-    }
-    const wanted = PROVIDER_LIBRARIES.map((library) => `package/${folder}/${library}`);
-    await run('tar', ['-xzf', join(work, tarball), '-C', work, ...wanted]);
-    for (const library of PROVIDER_LIBRARIES) {
-      await copyFile(join(work, 'package', folder, library), join(target, library));
-    }
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
-}
-
 function describePlan(plan: Extract<CudaPlan, { kind: 'install' }>): void {
   const { libraryFolders, missing } = plan;
   if (missing.length > 0) {
@@ -114,7 +79,8 @@ async function main(): Promise<void> {
   }
   describePlan(plan);
   if (values['dry-run']) return;
-  await install(plan.package, runtimeBinaries());
+  console.log(`Fetching ${plan.package.name} ${plan.package.version} (about 180 MB)...`);
+  await installPackage(plan.package, runtimeBinaries());
   const model = await CodecModel.load({ provider: 'cuda' });
   await model.close();
   console.log('setup:gpu: a trial run on the cuda provider passed; "tessera serve" takes it by itself');
