@@ -27,7 +27,9 @@ const { values: options } = parseArgs({
 async function main(): Promise<void> {
   const manifest = await loadManifest(options.model);
   const speech = await readAudio(SPEECH, { sampleRate: manifest.sampleRate });
-  const server = await ServerProcess.start(['--model', options.model]);
+  // What is measured is memory, however busy the machine is.
+  const admission = ['--max-sessions', options.sessions];
+  const server = await ServerProcess.start(['--model', options.model, ...admission]);
   try {
     console.log(
       `${describeMachine()}\n${describeCommand('bench:soak')}\n${manifest.name} ${manifest.version}\n`,
