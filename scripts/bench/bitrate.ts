@@ -1,33 +1,38 @@
 /**
- * What rate control makes of links: `npm run bench:bitrate [-- --parts links,fairness] [--seeds 20] [--first-seed 101]
- * [--shared 120] [--model NAME] [--out docs/benchmarks/bitrate]`. Simulated links with steps, ramps, loss and traces like those of 2G
- * and LTE, against a fixed bitrate, Opus, and a sender that knows the trace; two sessions on one link. Writes a report and charts.
+ * What rate control makes of links: `npm run bench:bitrate [-- --parts links,fairness,fan-out] [--seeds 20] [--first-seed 101]
+ * [--shared 120] [--subscribers 200] [--model NAME] [--out docs/benchmarks/bitrate]`. Simulated links with steps, ramps, loss and traces like those of 2G
+ * and LTE, against a fixed bitrate, Opus, and a sender that knows the trace; two sessions on
+ * one link; what subscribers cost a real server. Writes a report and charts.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { frameRate, loadManifest, type Manifest } from '../../codec/index.js';
+import { frameRate, loadManifest, readAudio, type Manifest } from '../../codec/index.js';
 import { bitsPerCode } from '../../protocol/bitPacking.js';
 import type { ControlSettings } from '../../services/bitrate/index.js';
 import { MODEL_OPTION } from './benchOptions.js';
 import { shareLink, summarizeFairness } from './bitrate/fairness.js';
+import { measureFanOut } from './bitrate/fanOut.js';
 import { runLinks, type LinkFigures } from './bitrate/linkBench.js';
 import { drawTrace } from './bitrate/linkCharts.js';
 import { opusPackets } from './bitrate/opusPackets.js';
-import { fairnessSection, linkSection } from './bitrate/report.js';
+import { fairnessSection, fanOutSection, linkSection } from './bitrate/report.js';
 import { describeCommand, describeMachine, describeOtherLoad } from './machine.js';
 
 const SPEECH = fileURLToPath(new URL('../../../test/fixtures/speech-en-1.wav', import.meta.url));
 /** What a packet gathers at most, where the client names nothing else. */
 const LONGEST_PACKET_MS = 120;
+/** The first seconds compile. */
+const FAN_OUT = { warmUpMs: 3000, durationMs: 10_000 };
 
 const { values: options } = parseArgs({
   options: {
     ...MODEL_OPTION,
-    parts: { type: 'string', default: 'links,fairness' },
+    parts: { type: 'string', default: 'links,fairness,fan-out' },
     seeds: { type: 'string', default: '20' },
     'first-seed': { type: 'string', default: '101' },
+    subscribers: { type: 'string', default: '200' },
     shared: { type: 'string', default: '120' },
     out: { type: 'string', default: 'docs/benchmarks/bitrate' },
   },
@@ -47,6 +52,14 @@ const PARTS: Readonly<Record<string, (settings: ControlSettings) => string | Pro
     const count = Number(options.shared);
     const links = Array.from({ length: count }, (_, index) => shareLink(settings, firstSeed + index));
     return fairnessSection(summarizeFairness(links));
+  },
+  'fan-out': async () => {
+    const { sampleRate } = manifest;
+    const sound = { speech: await readAudio(SPEECH, { sampleRate }), sampleRate };
+    const load = { subscribers: Number(options.subscribers), ...FAN_OUT };
+    const packed = await measureFanOut(options.model, sound, load, 'packed');
+    const coded = await measureFanOut(options.model, sound, load, 'entropy');
+    return fanOutSection({ packed, coded });
   },
 };
 

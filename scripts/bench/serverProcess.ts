@@ -37,9 +37,15 @@ export class ServerProcess {
 
   /** Its resident memory in bytes, as it reports itself. */
   async residentBytes(): Promise<number> {
+    return (await this.metrics()).get('process_resident_memory_bytes') ?? NaN;
+  }
+
+  /** Its figures now, by name with labels. */
+  async metrics(): Promise<ReadonlyMap<string, number>> {
     const url = new URL('/metrics', this.url.replace(/^ws/, 'http'));
     const text = await (await fetch(url)).text();
-    return Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]);
+    const lines = text.matchAll(/^([a-z_]\S*) (\S+)$/gm);
+    return new Map(Array.from(lines, ([, name = '', value]) => [name, Number(value)]));
   }
 
   /** Stops it in order. */

@@ -18,6 +18,7 @@ export function startControl(settings: ControlSettings, nowMs: number): ControlS
     name: 'startup',
     sinceMs: nowMs,
     targetBitsPerSecond: Math.min(most, Math.max(least, TUNING.startBitsPerSecond)),
+    bitsPerCode: settings.bitsPerCode,
     capacityBitsPerSecond: undefined,
     inFlight: [],
     delaySamples: [],
@@ -38,13 +39,15 @@ export function startControl(settings: ControlSettings, nowMs: number): ControlS
  * (RFC 6817) and SCReAM (RFC 8298), with less delay at higher rates made fair by the back-off; the increase quickens with
  * the time since the link was full, as in CUBIC (RFC 9438). Bytes under way are bounded as in SCReAM.
  */
-export function stepControl(state: ControlState, feedback: Feedback, settings: ControlSettings): ControlStep {
+export function stepControl(state: ControlState, feedback: Feedback, nominal: ControlSettings): ControlStep {
+  const settings = { ...nominal, bitsPerCode: state.bitsPerCode };
   switch (feedback.kind) {
     case 'sent': {
-      const { endFrameIndex, wireBytes, nowMs: sentMs } = feedback;
+      const { endFrameIndex, wireBytes, nowMs: sentMs, codes } = feedback;
       const packet: SentPacket = { endFrameIndex, wireBytes, sentMs };
       const inFlight = [...state.inFlight, packet].slice(-MAX_TRACKED_PACKETS);
-      return decide({ ...state, inFlight }, undefined, settings);
+      const bitsPerCode = codes ? nextBitsPerCode(state.bitsPerCode, codes) : state.bitsPerCode;
+      return decide({ ...state, inFlight, bitsPerCode }, undefined, { ...settings, bitsPerCode });
     }
     case 'ack': {
       const seen = noteAck(state, feedback);
@@ -63,6 +66,12 @@ export function stepControl(state: ControlState, feedback: Feedback, settings: C
       return decide(event ? enter(late, event, feedback.nowMs, settings) : late, event, settings);
     }
   }
+}
+
+/** Quick to see that codes take more, slow to believe that they take less: pauses end. */
+function nextBitsPerCode(known: number, { bytes, asked }: { bytes: number; asked: number }): number {
+  const seen = (8 * bytes) / asked;
+  return known + (seen - known) * (seen > known ? TUNING.dearerCodesShare : TUNING.cheaperCodesShare);
 }
 
 function classify({ queueingMs, slopeMsPerSecond, targetBitsPerSecond: target }: ControlState): ControlEvent {

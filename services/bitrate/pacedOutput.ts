@@ -1,12 +1,14 @@
 import { startControl, stepControl } from './controller.js';
 import type { ControlSettings, ControlState, Decision, Feedback, PacketShape } from './types.js';
-import { wireBytesOf } from './wireCost.js';
+import { tokensHeaderBytes, wireBytesOf } from './wireCost.js';
 
 /** A packet that is ready to be sent. */
 export interface PaceablePacket {
   readonly firstFrameIndex: number;
   readonly frameCount: number;
   readonly bytes: { readonly length: number };
+  /** Codes that its shape asked for, where its bytes may be fewer or more than their full width. */
+  readonly askedCodes?: number;
 }
 
 /** Where a {@link PacedOutput} leads, and who watches it. */
@@ -84,6 +86,7 @@ export class PacedOutput<Packet extends PaceablePacket> {
     this.#state = {
       ...startControl(this.#settings, nowMs),
       targetBitsPerSecond: this.#state.targetBitsPerSecond,
+      bitsPerCode: this.#state.bitsPerCode,
     };
   }
 
@@ -116,6 +119,14 @@ export class PacedOutput<Packet extends PaceablePacket> {
       nowMs,
       endFrameIndex: packet.firstFrameIndex + packet.frameCount,
       wireBytes: gapBytes + wireBytesOf(packet.bytes.length),
+      ...(packet.askedCodes === undefined
+        ? {}
+        : {
+            codes: {
+              bytes: packet.bytes.length - tokensHeaderBytes(packet.firstFrameIndex, packet.frameCount),
+              asked: packet.askedCodes,
+            },
+          }),
     });
   }
 

@@ -45,6 +45,9 @@ export const TUNING = {
   undisturbedShare: 0.95,
   /** More than this factor of the target is no sight of what the link carries. */
   mostSeen: 2,
+  /** How far a packet whose codes take more, or less, moves what codes are believed to take. */
+  dearerCodesShare: 0.25,
+  cheaperCodesShare: 0.03,
   /** Memory of the least delay. */
   baseWindowMs: 10_000,
   /** Queue that may stand in the network, as time. */

@@ -11,7 +11,7 @@ export interface ControlSettings {
   readonly maxQuantizers: number;
   /** Most frames that a packet may gather. */
   readonly maxFramesPerPacket: number;
-  /** Of the model: duration of a frame, and bits of a code. */
+  /** Of the model: duration of a frame, and bits of a code before any coding. */
   readonly frameMs: number;
   readonly bitsPerCode: number;
 }
@@ -29,6 +29,8 @@ export type Feedback =
       readonly endFrameIndex: number;
       /** All that it costs on the wire. */
       readonly wireBytes: number;
+      /** Bytes of its codes alone, and how many codes its shape asked for: what entropy coding and fewer codes save. */
+      readonly codes?: { readonly bytes: number; readonly asked: number };
     }
   /** The receiver has all frames before `nextFrameIndex`. */
   | {
@@ -102,6 +104,8 @@ export interface ControlState {
   /** When the state was entered. */
   readonly sinceMs: number;
   readonly targetBitsPerSecond: number;
+  /** What a code that is asked for takes, as seen in the packets so far. */
+  readonly bitsPerCode: number;
   /** What the link carried when it was last full; undefined before. */
   readonly capacityBitsPerSecond: number | undefined;
   readonly inFlight: readonly SentPacket[];

@@ -5,10 +5,17 @@ import type { ControlSettings, PacketShape } from './types.js';
 const TCP_IP_HEADER_BYTES = 52;
 /** Payloads up to here have a WebSocket header of 2 bytes, longer ones of 4. */
 const MAX_SHORT_PAYLOAD_BYTES = 125;
+/** The varint of any number of codebooks below 128. */
+const QUANTIZERS_BYTES = 1;
 
 /** Bytes on the wire of a binary frame of so many bytes, sent by a server in a segment of its own. */
 export function wireBytesOf(frameBytes: number): number {
   return TCP_IP_HEADER_BYTES + (frameBytes > MAX_SHORT_PAYLOAD_BYTES ? 4 : 2) + frameBytes;
+}
+
+/** Bytes of a TOKENS frame before its codes; a CODED one has as many, give or take one. */
+export function tokensHeaderBytes(frameIndex: number, frameCount: number): number {
+  return 1 + varintLength(frameIndex) + varintLength(frameCount) + QUANTIZERS_BYTES;
 }
 
 /** Bytes on the wire of a TOKENS frame of that shape; `frameIndex` is that of a frame near it. */
@@ -18,8 +25,7 @@ export function packetWireBytes(
   frameIndex: number,
 ): number {
   const codeBytes = Math.ceil((framesPerPacket * quantizers * bitsPerCode) / 8);
-  const headerBytes = 1 + varintLength(frameIndex) + varintLength(framesPerPacket) + varintLength(quantizers);
-  return wireBytesOf(headerBytes + codeBytes);
+  return wireBytesOf(tokensHeaderBytes(frameIndex, framesPerPacket) + codeBytes);
 }
 
 /** Bits a second on the wire of TOKENS frames of that shape. */

@@ -25,7 +25,7 @@ export function maxFramesUnderControl(
 export class RateControl {
   readonly #output: OutputQueue;
   readonly #packetizer: Packetizer;
-  readonly #paced: PacedOutput<Packet>;
+  readonly #paced: PacedOutput<Packet & { readonly askedCodes: number }>;
 
   /** `log` gets every decision at level debug. */
   constructor(
@@ -74,7 +74,8 @@ export class RateControl {
 
   /** Sends a packet now, or when the link has room. */
   packet(packet: Packet): void {
-    this.#paced.packet(packet, performance.now());
+    const askedCodes = packet.frameCount * this.#quantizers;
+    this.#paced.packet({ ...packet, askedCodes }, performance.now());
   }
 
   /** Sends all that waits: a message has to come behind it. */

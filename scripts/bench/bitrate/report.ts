@@ -1,4 +1,5 @@
 import type { FairnessFigures } from './fairness.js';
+import type { FanOutFigures } from './fanOut.js';
 import type { Figures } from './figures.js';
 import { SENDERS, type LinkBenchFigures, type LinkFigures, type SenderName } from './linkBench.js';
 import type { OpusPackets } from './opusPackets.js';
@@ -99,6 +100,40 @@ The worst of them:
 | seed | link | loss | ratio of rates | of quantizers |
 |---|---|---|---|---|
 ${worst.map(({ seed, bitsPerSecond, lossShare, rateRatio, quantizersRatio }) => `| ${[seed, `${kilobits(bitsPerSecond)} kbit/s`, percent(lossShare), rateRatio.toFixed(2), quantizersRatio.toFixed(2)].join(' | ')} |`).join('\n')}
+`;
+}
+
+/** The part on subscribers, with tokens at their full width and entropy-coded. */
+export function fanOutSection({
+  packed,
+  coded,
+}: {
+  readonly packed: FanOutFigures;
+  readonly coded: FanOutFigures;
+}): string {
+  const row = (name: string, figures: FanOutFigures): string => {
+    const { subscribers, publishedFrames, encodedFrames, deliveredShare, ...shares } = figures;
+    const { aloneShare, allShare, eachShare } = shares;
+    return `| ${[
+      name,
+      subscribers,
+      publishedFrames,
+      encodedFrames,
+      percent(deliveredShare),
+      percent(aloneShare),
+      percent(allShare),
+      `${(100 * eachShare).toFixed(3)}%`,
+    ].join(' | ')} |`;
+  };
+  return `## Fan-out, real gateway and sockets
+
+One session publishes live speech; the others subscribe, each acknowledging every packet, under rate control, with at most 1 to all codebooks. CPU time is that of
+the server's process, of one core.
+
+| tokens | subscribers | frames published | frames encoded | delivered | CPU, publisher alone | with all | a subscriber |
+|---|---|---|---|---|---|---|---|
+${row('packed', packed)}
+${row('entropy-coded', coded)}
 `;
 }
 

@@ -73,26 +73,32 @@ describe('the controller', () => {
   });
 
   /** Feedback of a link of so many bits a second, packet by packet; what the controller decided. */
-  function drive(bitsPerSecondAt: (timeMs: number) => number, durationMs: number, clockOffsetMs: number) {
+  function drive(
+    bitsPerSecondAt: (timeMs: number) => number,
+    durationMs: number,
+    clockOffsetMs: number,
+    codedBits = 10,
+  ) {
     const log: { feedback: Feedback; decision: Decision }[] = [];
     const sent: { endFrameIndex: number; arrivalMs: number }[] = [];
     const waits: { atMs: number; waitMs: number }[] = [];
     let freeAtMs = 0;
     let nowMs = 0;
-    const output = new PacedOutput<{ firstFrameIndex: number; frameCount: number; bytes: Uint8Array }>(
-      SETTINGS,
-      0,
-      {
-        send: ({ firstFrameIndex, frameCount, bytes }) => {
-          const startMs = Math.max(nowMs, freeAtMs);
-          waits.push({ atMs: nowMs, waitMs: startMs - nowMs });
-          freeAtMs = startMs + (8000 * wireBytesOf(bytes.length)) / bitsPerSecondAt(startMs);
-          sent.push({ endFrameIndex: firstFrameIndex + frameCount, arrivalMs: freeAtMs + 40 });
-        },
-        drop: () => undefined,
-        onDecision: (feedback, decision) => log.push({ feedback, decision }),
+    const output = new PacedOutput<{
+      firstFrameIndex: number;
+      frameCount: number;
+      bytes: Uint8Array;
+      askedCodes: number;
+    }>(SETTINGS, 0, {
+      send: ({ firstFrameIndex, frameCount, bytes }) => {
+        const startMs = Math.max(nowMs, freeAtMs);
+        waits.push({ atMs: nowMs, waitMs: startMs - nowMs });
+        freeAtMs = startMs + (8000 * wireBytesOf(bytes.length)) / bitsPerSecondAt(startMs);
+        sent.push({ endFrameIndex: firstFrameIndex + frameCount, arrivalMs: freeAtMs + 40 });
       },
-    );
+      drop: () => undefined,
+      onDecision: (feedback, decision) => log.push({ feedback, decision }),
+    });
     let pending = 0;
     for (let frame = 0; frame * 20 < durationMs; frame += 1) {
       nowMs = frame * 20;
@@ -110,8 +116,9 @@ describe('the controller', () => {
       pending += 1;
       const { quantizers, framesPerPacket } = output.shape;
       if (pending < framesPerPacket) continue;
-      const bytes = new Uint8Array(4 + Math.ceil((pending * quantizers * 10) / 8));
-      output.packet({ firstFrameIndex: frame + 1 - pending, frameCount: pending, bytes }, nowMs);
+      const askedCodes = pending * quantizers;
+      const bytes = new Uint8Array(5 + Math.ceil((askedCodes * codedBits) / 8));
+      output.packet({ firstFrameIndex: frame + 1 - pending, frameCount: pending, bytes, askedCodes }, nowMs);
       pending = 0;
     }
     return { log, waits };
@@ -187,6 +194,20 @@ describe('the controller', () => {
     expect(drops[0]![0] + drops[0]![1]).toBe(sent.find((frame) => frame >= 100 + underWay));
     expect(drops[0]![0] + drops[0]![1]).toBeGreaterThanOrEqual(191);
     expect(output.decision.reasons.state).not.toBe('stalled');
+  });
+
+  test('counts what coding saves: more codebooks on the same link, no longer waits', () => {
+    const mean = (values: number[]): number => values.reduce((sum, each) => sum + each, 0) / values.length;
+    const quantizersWith = (codedBits: number): number => {
+      const { log, waits } = drive(() => 8000, 40_000, 0, codedBits);
+      expect(mean(waits.map(({ waitMs }) => waitMs))).toBeLessThan(80);
+      return mean(log.slice(log.length / 4).map(({ decision }) => decision.quantizers));
+    };
+    const packed = quantizersWith(10);
+    expect(packed).toBeGreaterThan(4);
+    expect(quantizersWith(8) / packed).toBeGreaterThan(1.12);
+    // Coding that makes packets longer is seen, too.
+    expect(quantizersWith(12)).toBeLessThan(packed);
   });
 
   /** The state after a packet that waited for so long behind others, on a link that was seen to carry `capacity`. */
