@@ -42,7 +42,7 @@ export interface DecodeTokensOptions {
 
 /**
  * Encodes a whole recording, in memory or as it comes: mono samples in [-1, 1] at the model's rate. It can be iterated
- * once, and holds a second or so of it at a time.
+ * once, and holds a second or so of it at a time, or a window where the model is not causal.
  * @throws TesseraError `bad_audio` for a sample that is not finite. RangeError for a number of quantizers that the
  * model does not have.
  */

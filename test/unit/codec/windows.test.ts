@@ -142,6 +142,25 @@ test('decoding gives back as many samples', async () => {
   }
 });
 
+test('a pipe of both keeps to the delay of the manifest, and needs it', async () => {
+  const { hop, delaySamples } = model.manifest;
+  let fed = 0;
+  async function* live(): AsyncGenerator<Float32Array> {
+    for (const piece of cutSamples(speech, () => hop)) {
+      fed += piece.length;
+      yield piece;
+    }
+  }
+  let heard = 0;
+  let longest = 0;
+  for await (const pcm of decodeTokens(model, encodePcm(model, live()))) {
+    longest = Math.max(longest, fed - heard);
+    heard += pcm.length;
+  }
+  expect(heard).toBe(speech.length);
+  expect(longest).toBe(delaySamples);
+});
+
 test('frames of different depth decode together', async () => {
   const blocks = await collect(encodePcm(model, speech, { depth: 'adaptive' }));
   expect(new Set(blocks.map(({ quantizers }) => quantizers)).size).toBeGreaterThan(1);
