@@ -2,7 +2,7 @@ import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import {
   type CodecModel,
-  decodeTokens,
+  decodeWhole,
   encodePcm,
   readAudio,
   scoreSpeech,
@@ -84,12 +84,7 @@ async function decode(
   sampleCount: number,
 ): Promise<{ pcm: Float32Array; seconds: number }> {
   const startedAt = performance.now();
-  const pcm = new Float32Array(sampleCount);
-  let offset = 0;
-  for await (const piece of decodeTokens(model, blocks, { sampleCount })) {
-    pcm.set(piece, offset);
-    offset += piece.length;
-  }
+  const pcm = await decodeWhole(model, blocks, sampleCount);
   return { pcm, seconds: (performance.now() - startedAt) / 1000 };
 }
 

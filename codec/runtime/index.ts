@@ -8,7 +8,7 @@ export { encodeBatch, StreamingEncoder } from './encoder.js';
 export type { EncodedBlock, EncodeItem, FrameMeasures } from './encoder.js';
 export { CodecModel } from './model.js';
 export type { LoadModelOptions } from './model.js';
-export { decodeTokens, encodePcm } from './offline.js';
+export { decodeTokens, decodeWhole, encodePcm } from './offline.js';
 export type { DecodeTokensOptions, EncodedTokens, EncodePcmOptions, EncodeTotals } from './offline.js';
 export { PROVIDERS } from './providers.js';
 export type { Provider, ProviderFailure } from './providers.js';

@@ -114,6 +114,24 @@ export async function* decodeTokens(
   }
 }
 
+/**
+ * Decodes a whole recording into one array of `sampleCount` samples; where the tokens end early the rest is silence.
+ * @throws as {@link decodeTokens} does.
+ */
+export async function decodeWhole(
+  model: CodecModel,
+  blocks: AsyncIterable<TokenBlock> | Iterable<TokenBlock>,
+  sampleCount: number,
+): Promise<Float32Array> {
+  const pcm = new Float32Array(sampleCount);
+  let at = 0;
+  for await (const piece of decodeTokens(model, blocks, { sampleCount })) {
+    pcm.set(piece, at);
+    at += piece.length;
+  }
+  return pcm;
+}
+
 /** Blocks and the gaps between them, in pieces of a second or so. */
 async function* stepsOf(
   blocks: AsyncIterable<TokenBlock> | Iterable<TokenBlock>,

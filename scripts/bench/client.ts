@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
-import { alignByCrossCorrelation, CodecModel, decodeTokens, encodePcm, stoi } from '../../codec/index.js';
+import { alignByCrossCorrelation, CodecModel, decodeWhole, encodePcm, stoi } from '../../codec/index.js';
 import { MODEL_OPTION } from './benchOptions.js';
 import { openClientPage, samplesOf } from './clientPage.js';
 import { measureReconnect } from './clientReconnect.js';
@@ -52,11 +52,7 @@ try {
   })()`);
   const sent = samplesOf(trip.sent);
   const played = samplesOf(trip.played);
-  const parts: number[] = [];
-  for await (const part of decodeTokens(model, encodePcm(model, sent), { sampleCount: sent.length })) {
-    parts.push(...part);
-  }
-  const ownStoi = stoi(sent, Float32Array.from(parts), sampleRate);
+  const ownStoi = stoi(sent, await decodeWhole(model, encodePcm(model, sent), sent.length), sampleRate);
   const whole = alignByCrossCorrelation(sent, played, sampleRate, 1000);
   const heardStoi = stoi(whole.reference, whole.degraded, sampleRate);
   const delaysMs: number[] = [];

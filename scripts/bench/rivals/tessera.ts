@@ -1,6 +1,6 @@
 import {
   AdaptiveDepth,
-  decodeTokens,
+  decodeWhole,
   frameRate,
   StreamingEncoder,
   type CodecModel,
@@ -80,14 +80,8 @@ export class TesseraCodec {
   }
 
   /** Sound of as many samples as given. */
-  async decode(blocks: readonly TokenBlock[], sampleCount: number): Promise<Float32Array> {
-    const samples = new Float32Array(sampleCount);
-    let at = 0;
-    for await (const piece of decodeTokens(this.model, blocks, { sampleCount })) {
-      samples.set(piece, at);
-      at += piece.length;
-    }
-    return samples;
+  decode(blocks: readonly TokenBlock[], sampleCount: number): Promise<Float32Array> {
+    return decodeWhole(this.model, blocks, sampleCount);
   }
 
   /** Bits of the tokens, entropy-coded in packets of 5 s that stand alone, as in files. @throws RangeError without tables. */

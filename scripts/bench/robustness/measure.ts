@@ -1,4 +1,4 @@
-import { decodeTokens, encodePcm, type CodecModel } from '../../../codec/index.js';
+import { decodeWhole, encodePcm, type CodecModel } from '../../../codec/index.js';
 import { takeQuantizers, type TokenBlock } from '../../../protocol/index.js';
 
 /** Levels are of 20 ms. */
@@ -45,14 +45,8 @@ export async function resynthesize(
   for await (const block of encodePcm(model, input)) blocks.push(block);
   const all: Resynthesis[] = [];
   for (const quantizers of depths) {
-    const pcm = new Float32Array(input.length);
-    let at = 0;
     const cut = blocks.map((block) => takeQuantizers(block, quantizers));
-    for await (const piece of decodeTokens(model, cut, { sampleCount: input.length })) {
-      pcm.set(piece, at);
-      at += piece.length;
-    }
-    all.push({ quantizers, pcm });
+    all.push({ quantizers, pcm: await decodeWhole(model, cut, input.length) });
   }
   return all;
 }

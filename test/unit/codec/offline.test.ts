@@ -1,6 +1,7 @@
 import {
   CodecModel,
   decodeTokens,
+  decodeWhole,
   encodePcm,
   StreamingDecoder,
   StreamingEncoder,
@@ -55,6 +56,16 @@ test('decoding gives back as many samples, aligned: the decoder lag is cut off',
       -60,
     );
   }
+});
+
+test('into one array: with silence where the tokens end early', async () => {
+  const pieces = await collect(decodeTokens(model, [tokens], { sampleCount: speech.length }));
+  expect(await decodeWhole(model, [tokens], speech.length)).toEqual(joinSamples(pieces));
+  const cut = sliceFrames(tokens, 0, 30)!;
+  const sound = await decodeWhole(model, [cut], speech.length);
+  expect(sound).toHaveLength(speech.length);
+  expect(sound.subarray(0, 20_000).some((sample) => sample !== 0)).toBe(true);
+  expect(sound.subarray(30 * model.manifest.hop).every((sample) => sample === 0)).toBe(true);
 });
 
 test('nothing in, nothing out', async () => {
