@@ -13,6 +13,8 @@ import type { EngineModel, RunFigures } from './types.js';
 const FIRST_RESTART_DELAY_MS = 100;
 const MAX_RESTART_DELAY_MS = 10_000;
 const STOP_TIMEOUT_MS = 5000;
+/** What a turn makes is dead after it: more room would only hold more of it, and of the arrays outside of the heap that it owns. */
+const YOUNG_GENERATION_MIB = 12;
 
 /** What the engine hears of a worker. */
 export interface WorkerEvents {
@@ -146,7 +148,11 @@ export class EngineWorker {
     // Those for a thread that has died.
     this.#requests = [];
     this.#transfers = [];
-    const thread = new Worker(this.#url, { workerData: this.#settings, name: 'tessera-engine' });
+    const thread = new Worker(this.#url, {
+      workerData: this.#settings,
+      name: 'tessera-engine',
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
+    });
     this.#thread = thread;
     let cause: unknown;
     thread.on('message', (report: WorkerReport) => {
