@@ -17,6 +17,8 @@ const serverOptions = ['--model', values.model, '--max-sessions', '8'];
 const microphone = fileURLToPath(new URL('test/fixtures/speech-en-1.wav', top));
 const executablePath = process.env['TESSERA_CHROMIUM'] ?? '/usr/bin/chromium';
 if (!existsSync(executablePath)) throw new Error('There is no Chromium: scripts/chromium.sh installs it');
+/** Of tokens that are encoded in the page. */
+const FRAMES_PER_PACKET = 2;
 const load = describeOtherLoad();
 const model = await CodecModel.load({ model: values.model, provider: 'cpu' });
 const { sampleRate } = model.manifest;
@@ -65,6 +67,7 @@ try {
     ).lagSamples;
     if (lag > 0) delaysMs.push((1000 * lag) / sampleRate);
   }
+  const wav = readFileSync(microphone);
   const speed = await page.evaluate<number>(`(async () => {
     const session = await tessera.connect(streamUrl, { mode: 'encode', input: { format: 'wav' } });
     const player = await session.play({ decode: 'local', live: false });
@@ -76,13 +79,27 @@ try {
       if (firstMs === undefined) firstMs = lastMs;
       else samples += chunk.samples.length;
     });
-    const wav = 'data:audio/wav;base64,${readFileSync(microphone, 'base64')}';
+    const wav = 'data:audio/wav;base64,${wav.toString('base64')}';
     session.sendBytes(new Uint8Array(await (await fetch(wav)).arrayBuffer()));
     const { frames } = await session.flush();
     while (samples < (frames - 1) * session.model.hop) await new Promise((resolve) => setTimeout(resolve, 50));
     player.stop();
     await session.close();
     return samples / session.model.sampleRate / ((lastMs - firstMs) / 1000);
+  })()`);
+  const encoding = await page.evaluate<{ speed: number; bitsPerSecond: number }>(`(async () => {
+    const session = await tessera.connect(streamUrl, { mode: 'decode', input: { coding: 'entropy' } });
+    const encoding = await session.encodeLocally({ bitrate: { maxBitsPerSecond: 3000 }, framesPerPacket: ${FRAMES_PER_PACKET} });
+    const audioContext = new AudioContext({ sampleRate: session.model.sampleRate });
+    const sound = await audioContext.decodeAudioData(
+      await (await fetch('data:audio/wav;base64,${wav.toString('base64')}')).arrayBuffer());
+    const before = session.stats.bytesSent;
+    session.send(sound.getChannelData(0));
+    await session.flush();
+    const bitsPerSecond = 8 * (session.stats.bytesSent - before) / sound.duration;
+    const { speed } = encoding;
+    await session.close();
+    return { speed, bitsPerSecond };
   })()`);
   const reconnect = await measureReconnect(await context.newPage(), sampleRate, serverOptions);
   const size = gzipSync(readFileSync(new URL('dist/client/tessera.js', top)), { level: 9 }).length;
@@ -95,6 +112,8 @@ ${describeMachine()}; ${load}. ${describeCommand('bench:client')}
 | STOI of what is played / of the codec alone | ${heardStoi.toFixed(3)} / ${ownStoi.toFixed(3)} |
 | microphone to speaker in the audio graph, median of ${delaysMs.length} seconds (95%) | ${percentile(delaysMs, 0.5).toFixed(0)} ms (${percentile(delaysMs, 0.95).toFixed(0)} ms) |
 | decoding in the page, one frame a run, WebAssembly on one thread | ${speed.toFixed(1)} times real time |
+| encoding in the page, likewise, ${FRAMES_PER_PACKET} frames a run | ${encoding.speed.toFixed(1)} times real time |
+| bytes of the WebSocket for it, 3 kbit/s entropy-coded, ${FRAMES_PER_PACKET} frames a packet | ${(encoding.bitsPerSecond / 1000).toFixed(2)} kbit/s |
 | server killed in mid-speech, another listens after ${reconnect.outageMs} ms: session open again after | ${reconnect.foundMs} ms more |
 | longest silence of what is played meanwhile (of what is said) | ${reconnect.playedGapMs} ms (${reconnect.sourceGapMs} ms) |
 | module, gzipped | ${(size / 1000).toFixed(1)} kB |
