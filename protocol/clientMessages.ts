@@ -12,8 +12,11 @@ export const text = () => z.string().check(z.maxLength(PROTOCOL_LIMITS.maxString
 
 /** What a session does: audio to tokens, tokens to audio, or audio to audio through the tokens. */
 export const MODES = ['encode', 'decode', 'resynth'] as const;
-/** All that a session may be: the codec's {@link MODES}, and `subscribe`, which gets what another session publishes. */
-export const SESSION_MODES = [...MODES, 'subscribe'] as const;
+/**
+ * All that a session may be: the codec's {@link MODES}, `subscribe`, which gets what another session publishes, and `relay`,
+ * which publishes tokens that the client has made.
+ */
+export const SESSION_MODES = [...MODES, 'subscribe', 'relay'] as const;
 /** `container` is anything that ffmpeg reads. */
 export const INPUT_FORMATS = [...PCM_FORMATS, 'wav', 'container', 'tokens'] as const;
 /** PCM comes out mono at the model's rate. */
@@ -81,7 +84,7 @@ export const openSchema = z.object({
   /** Needed in all modes but `subscribe`. */
   input: z.optional(inputSchema),
   output: outputSchema,
-  /** Mode `encode`: others may subscribe to the tokens under this name. */
+  /** Modes `encode` and `relay`: others may subscribe to the tokens under this name. */
   publish: z.optional(z.object({ stream: streamName() })),
   /** Mode `subscribe`: the stream to get. */
   stream: z.optional(streamName()),

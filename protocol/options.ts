@@ -41,13 +41,20 @@ export function checkOpenOptions(open: OpenMessage, limits: Pick<SessionLimits, 
     if (input.format !== 'tokens')
       throw badOptions(`Mode decode takes "tokens" as input.format, not "${input.format}"`);
     if (open.bitrate) throw badOptions('Mode decode takes no bitrate: the tokens that are sent decide it');
-  } else if (input.format === 'tokens') {
-    throw badOptions(`Mode ${mode} takes audio as input.format, not "tokens"; use mode decode`);
+  } else if ((input.format === 'tokens') !== (mode === 'relay')) {
+    throw badOptions(
+      mode === 'relay'
+        ? `Mode relay takes "tokens" as input.format, not "${input.format}"; use mode encode`
+        : `Mode ${mode} takes audio as input.format, not "tokens"; use mode decode`,
+    );
   }
-  if (mode === 'encode' && output.format !== 'tokens') {
-    throw badOptions(`Mode encode gives "tokens" as output.format, not "${output.format}"; use mode resynth`);
+  const isForTokens = mode === 'encode' || mode === 'relay';
+  if (isForTokens && output.format !== 'tokens') {
+    throw badOptions(
+      `Mode ${mode} gives "tokens" as output.format, not "${output.format}"; use mode resynth`,
+    );
   }
-  if (mode !== 'encode' && output.format === 'tokens') {
+  if (!isForTokens && output.format === 'tokens') {
     throw badOptions(`Mode ${mode} gives audio: output.format must be one of ${PCM_FORMATS.join(', ')}`);
   }
   if (isPcmFormat(input.format)) {
@@ -61,9 +68,12 @@ export function checkOpenOptions(open: OpenMessage, limits: Pick<SessionLimits, 
   checkFramesPerPacket(open, limits);
 }
 
-/** `subscribe` names a stream and sends nothing; only `encode` publishes. */
+/** `subscribe` names a stream and sends nothing; `encode` can publish, `relay` has to. */
 function checkStreamOptions({ mode, input, publish, stream }: OpenMessage): void {
-  if (publish && mode !== 'encode') throw badOptions(`Only mode encode can publish, not ${mode}`);
+  if (publish && mode !== 'encode' && mode !== 'relay') {
+    throw badOptions(`Only modes encode and relay can publish, not ${mode}`);
+  }
+  if (mode === 'relay' && !publish) throw badOptions('Mode relay needs publish: the name of the stream');
   if (mode !== 'subscribe') {
     if (stream !== undefined) throw badOptions(`Mode ${mode} takes no stream; use mode subscribe`);
     return;

@@ -48,9 +48,9 @@ const DEFAULT_INPUT_RATE = 24_000;
 
 /** The `open` message for what is asked, with what was left out filled in. */
 export function openMessage({ mode = 'resynth', input, output, ...rest }: SessionRequest): OpenMessage {
-  const format = input?.format ?? (mode === 'decode' ? 'tokens' : 'pcm_s16le');
+  const format = input?.format ?? (mode === 'decode' || mode === 'relay' ? 'tokens' : 'pcm_s16le');
   const isRaw = format === 'pcm_s16le' || format === 'pcm_f32le';
-  const givesTokens = mode === 'encode' || mode === 'subscribe';
+  const givesTokens = mode === 'encode' || mode === 'subscribe' || mode === 'relay';
   return {
     type: 'open',
     version: PROTOCOL_VERSION,

@@ -52,7 +52,7 @@ export class OutputQueue {
     return this.#nextFrameIndex;
   }
 
-  /** The first frame to come is this one and not 0. To be called before anything is sent. */
+  /** The next frame to come is this one and not 0, or none comes at all. To be called before any is sent. */
   startAt(firstFrameIndex: number): void {
     this.#nextFrameIndex = firstFrameIndex;
   }

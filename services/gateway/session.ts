@@ -6,19 +6,16 @@ import { bitsPerSecond, checkRateControl } from '../../protocol/options.js';
 import type { ModelSummary, ServerMessageOf, SessionTotals } from '../../protocol/serverMessages.js';
 import type { EngineResult, EngineSession } from '../engine/index.js';
 import type { Logger } from '../log.js';
-import { tablesFor } from './codedPacker.js';
-import { FileInput } from './fileInput.js';
+import { createClientInput } from './clientInput.js';
 import { sessionLimits } from './limits.js';
 import { OutputQueue } from './outputQueue.js';
 import type { SoundRange } from './packetizer.js';
 import { PacketOutput } from './packetOutput.js';
-import { PcmInput } from './pcmInput.js';
 import {
   adaptiveMinimum,
   engineFormats,
   isSameSession,
   newToken,
-  rawInput,
   type SessionClient,
   type SessionContext,
   sessionRange,
@@ -28,7 +25,6 @@ import type { SessionInput } from './sessionInput.js';
 import { SoundTimeline } from './soundTimeline.js';
 import type { PublishedStream } from './streamHub.js';
 import { StreamInput } from './streamInput.js';
-import { TokenInput } from './tokenInput.js';
 
 /** One session: input, codec and output. It outlives its connection for as long as it may be resumed. */
 export class Session {
@@ -166,7 +162,7 @@ export class Session {
       nextFrameIndex: this.#output.resendableFrom(nextFrameIndex),
     };
     this.#output.message(() => ({ ...this.#opened(), resumed }));
-    this.#output.resend(nextFrameIndex);
+    if (this.mode !== 'relay') this.#output.resend(nextFrameIndex);
     this.#log.info({ ...resumed }, 'session resumed');
     if (this.#isStreamEnded) client.onStreamEnd();
   }
@@ -236,7 +232,7 @@ export class Session {
 
   /** Whether tokens go in, and not audio. */
   get #isTokenInput(): boolean {
-    return this.mode === 'decode' || this.mode === 'subscribe';
+    return this.mode !== 'encode' && this.mode !== 'resynth';
   }
 
   /** Of the output: late subscribers begin in the middle of a stream. */
@@ -244,10 +240,10 @@ export class Session {
     return this.#subscribed?.firstFrameIndex ?? 0;
   }
 
-  /** A subscriber to tokens needs no engine: they are encoded already. */
+  /** Tokens that are only passed on need no engine: they are encoded already. */
   async #openEngine(): Promise<EngineSession | undefined> {
-    const { mode } = this;
-    if (mode === 'subscribe' && this.#open.output.format === 'tokens') return undefined;
+    const { mode, output } = this.#open;
+    if (mode === 'relay' || (mode === 'subscribe' && output.format === 'tokens')) return undefined;
     return this.#context.engine.openSession({
       mode: mode === 'subscribe' ? 'decode' : mode,
       quantizers: this.#quantizers,
@@ -259,7 +255,12 @@ export class Session {
 
   #createInput(engine: EngineSession | undefined): SessionInput {
     const { limits, hub, entropyTables } = this.#context;
-    const { input, stream } = this.#open;
+    const { stream } = this.#open;
+    const relaying = {
+      quantizers: () => this.#quantizers,
+      onFrames: (next: number) => this.#output.startAt(next),
+      onResult: (result: EngineResult) => this.#onResult(result),
+    };
     const host = {
       onPause: (paused: boolean) => this.#client?.onPause(paused),
       onError: (error: unknown) => this.#fail(TesseraError.from(error)),
@@ -271,8 +272,11 @@ export class Session {
         stream,
         engine,
         limits,
-        quantizers: () => this.#quantizers,
-        onResult: (result) => this.#onResult(result),
+        ...relaying,
+        onGap: (first, count) => {
+          this.#packets.cut();
+          this.#output.drop(first, count);
+        },
         onStretchEnd: () => this.drain(() => undefined),
         onEnd: () => this.#onStreamEnd(),
       });
@@ -280,14 +284,8 @@ export class Session {
       this.#output.startAt(joined.firstFrameIndex);
       return joined;
     }
-    if (engine === undefined || input === undefined) {
-      throw new TesseraError('internal', `Mode ${this.mode} was opened without input or engine`);
-    }
-    const tables = tablesFor(input.coding, entropyTables);
-    if (this.mode === 'decode') return new TokenInput(engine, this.#model, limits, host, tables);
-    const format = rawInput(this.#open, this.#model);
-    if (format) return new PcmInput(format, engine, limits, host);
-    return new FileInput(input.format === 'wav' ? 'wav' : 'container', engine, this.#model, limits, host);
+    const shared = { engine, entropyTables, limits, host, model: this.#model };
+    return createClientInput(this.#open, { ...shared, stream: this.#stream, ...relaying });
   }
 
   /** What of the frames that come out now is sound. */
@@ -309,8 +307,9 @@ export class Session {
     const range = sessionRange(bitrate, this.#model);
     this.#packets.setControl(bitrate.control, range);
     this.#nextRanges.push(range);
-    if (this.#subscribed) this.#onQuantizers(this.#subscribed.nextFrameIndex);
-    else this.#engine?.setQuantizers(range.maxQuantizers, adaptiveMinimum(range));
+    if (this.#engine && !this.#subscribed)
+      this.#engine.setQuantizers(range.maxQuantizers, adaptiveMinimum(range));
+    else this.#onQuantizers(this.#subscribed?.nextFrameIndex ?? this.#output.nextFrameIndex);
   }
 
   #onResult(result: EngineResult): void {

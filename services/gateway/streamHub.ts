@@ -6,6 +6,8 @@ import type { GatewayLimits } from './limits.js';
 export interface StreamListener {
   /** The next frames, as they were encoded: not to be changed, others get the same ones. */
   readonly onBlock: (block: TokenBlock) => void;
+  /** So many frames from that index on will never come. */
+  readonly onGap: (firstFrameIndex: number, frameCount: number) => void;
   /** The publisher has ended a stretch of sound: what waits to fill a packet should go. */
   readonly onStretchEnd: () => void;
   /** The publisher has ended. */
@@ -84,6 +86,12 @@ export class PublishedStream {
   add(block: TokenBlock): void {
     this.#nextFrameIndex = block.firstFrameIndex + block.frameCount;
     for (const listener of this.#listeners) listener.onBlock(block);
+  }
+
+  /** Says that so many of the next frames, the first of that index, will never come. */
+  skip(firstFrameIndex: number, frameCount: number): void {
+    this.#nextFrameIndex = firstFrameIndex + frameCount;
+    for (const listener of this.#listeners) listener.onGap(firstFrameIndex, frameCount);
   }
 
   /** Says that a stretch of sound has ended. */

@@ -19,8 +19,15 @@ export interface StreamInputOptions extends SessionInputHost {
   readonly onResult: (result: EngineResult) => void;
   /** The publisher has ended a stretch of sound. */
   readonly onStretchEnd: () => void;
+  /** Frames will never come; with PCM as output the engine covers them. */
+  readonly onGap: (firstFrameIndex: number, frameCount: number) => void;
   /** The publisher has ended. */
   readonly onEnd: () => void;
+}
+
+/** Frames that never came. */
+interface Skip {
+  readonly skippedFrames: number;
 }
 
 /** Input of mode `subscribe`: the frames that another session publishes, cut to the codebooks in force. */
@@ -33,7 +40,7 @@ export class StreamInput implements SessionInput {
   readonly #options: StreamInputOptions;
   readonly #subscription: Subscription;
   /** Frames that wait for the decoder. */
-  readonly #pump: InputPump<TokenBlock | 'flush'>;
+  readonly #pump: InputPump<TokenBlock | Skip | 'flush'>;
 
   /** @throws TesseraError `no_such_stream`, `at_capacity` */
   constructor(options: StreamInputOptions) {
@@ -47,6 +54,7 @@ export class StreamInput implements SessionInput {
     });
     this.#subscription = options.hub.subscribe(options.stream, {
       onBlock: (block) => this.#onBlock(block),
+      onGap: (firstFrameIndex, frameCount) => this.#onGap(firstFrameIndex, frameCount),
       onStretchEnd: options.onStretchEnd,
       onEnd: options.onEnd,
     });
@@ -78,18 +86,35 @@ export class StreamInput implements SessionInput {
       this.#options.onResult({ kind: 'tokens', block });
       return;
     }
+    this.#give(block, block.codes.byteLength);
+  }
+
+  #onGap(firstFrameIndex: number, frameCount: number): void {
+    if (this.#options.engine) this.#give({ skippedFrames: frameCount }, 0);
+    else this.#options.onGap(firstFrameIndex, frameCount);
+  }
+
+  /** Has the engine take it, after what waits already. */
+  #give(item: TokenBlock | Skip, bytes: number): void {
     try {
-      this.#pump.add(block, block.codes.byteLength);
+      this.#pump.add(item, bytes);
     } catch (error) {
       this.close();
       this.#options.onError(error);
     }
   }
 
-  async #decode(item: TokenBlock | 'flush'): Promise<void> {
-    const { engine } = this.#options;
-    if (item === 'flush') engine?.flush();
-    // The decoder's first frame is the first that came.
-    else await engine?.pushTokens({ ...item, firstFrameIndex: item.firstFrameIndex - this.firstFrameIndex });
+  async #decode(item: TokenBlock | Skip | 'flush'): Promise<void> {
+    const { engine, limits } = this.#options;
+    if (item === 'flush') {
+      engine?.flush();
+    } else if ('codes' in item) {
+      // The decoder's first frame is the first that came.
+      await engine?.pushTokens({ ...item, firstFrameIndex: item.firstFrameIndex - this.firstFrameIndex });
+    } else {
+      for (let left = item.skippedFrames; left > 0; left -= limits.maxFramesPerPacket) {
+        await engine?.skip(Math.min(left, limits.maxFramesPerPacket));
+      }
+    }
   }
 }

@@ -8,11 +8,14 @@ import { InputPump } from './inputPump.js';
 import type { GatewayLimits } from './limits.js';
 import type { SessionInput, SessionInputHost } from './sessionInput.js';
 
+/** What takes tokens in order: the engine, or a stream that is published. */
+export type TokenSink = Pick<EngineSession, 'pushTokens' | 'skip' | 'flush'>;
+
 type Item = readonly TokenBlock[] | GapFrame | 'flush';
 
-/** Input of mode `decode`: TOKENS or CODED, and GAP, in the order of their frames. */
+/** Input of modes `decode` and `relay`: TOKENS or CODED, and GAP, in the order of their frames. */
 export class TokenInput implements SessionInput {
-  readonly #engine: EngineSession;
+  readonly #sink: TokenSink;
   readonly #model: ModelSummary;
   readonly #limits: GatewayLimits;
   /** Where the client has asked for entropy coding. */
@@ -23,14 +26,14 @@ export class TokenInput implements SessionInput {
 
   /** With `tables` the client sends CODED, and otherwise TOKENS. */
   constructor(
-    engine: EngineSession,
+    sink: TokenSink,
     model: ModelSummary,
     limits: GatewayLimits,
     host: SessionInputHost,
     tables?: EntropyTables,
   ) {
     this.#decoder = tables && new TokenDecoder(tables);
-    this.#engine = engine;
+    this.#sink = sink;
     this.#model = model;
     this.#limits = limits;
     this.#pump = new InputPump({
@@ -94,15 +97,15 @@ export class TokenInput implements SessionInput {
   }
 
   async #handle(item: Item): Promise<void> {
-    if (item === 'flush') this.#engine.flush();
+    if (item === 'flush') this.#sink.flush();
     else if ('kind' in item) await this.#skip(item.frameCount);
-    else for (const block of item) await this.#engine.pushTokens(block);
+    else for (const block of item) await this.#sink.pushTokens(block);
   }
 
   async #skip(frameCount: number): Promise<void> {
     // In pieces, so that one long gap does not stand for more than the engine's bound.
     for (let left = frameCount; left > 0; left -= this.#limits.maxFramesPerPacket) {
-      await this.#engine.skip(Math.min(left, this.#limits.maxFramesPerPacket));
+      await this.#sink.skip(Math.min(left, this.#limits.maxFramesPerPacket));
     }
   }
 }

@@ -53,8 +53,7 @@ async function encode(
   session.send(samples.subarray(0, half));
   await disturb(session);
   session.send(samples.subarray(half));
-  await session.flush();
-  const bytes = session.stats.bytesReceived;
+  const { outputBytes: bytes } = await session.flush();
   await session.close();
   return { frames, bytes };
 }
@@ -105,8 +104,7 @@ test('tokens that are sent entropy-coded sound as packed ones do, over a break a
     for (const block of blocks.slice(0, 120)) mouth.sendTokens(block);
     await disturb(mouth);
     for (const block of blocks.slice(120)) mouth.sendTokens(block);
-    await mouth.flush();
-    const bytes = mouth.stats.bytesSent;
+    const { inputBytes: bytes } = await mouth.flush();
     await mouth.close();
     return { pcm: joinSamples(pieces), bytes };
   };
@@ -125,6 +123,44 @@ test('tokens that are sent entropy-coded sound as packed ones do, over a break a
   // The decoder there starts anew, so the sound of its first frame begins late by the decoder's delay.
   expect(moved.pcm.length).toBe(packed.pcm.length - ears.model.decoderDelaySamples);
   await other.gateway.close();
+});
+
+test('tokens that are published, entropy-coded, reach a subscriber over a break of the publisher', async () => {
+  const blocks: TokenBlock[] = [];
+  const ears = await connect(url, { mode: 'encode', input: { sampleRate }, bitrate: { maxQuantizers: 4 } });
+  ears.on('tokens', (block) => blocks.push(block));
+  ears.send(samples);
+  await ears.flush();
+  await ears.close();
+  const maker = await connect(url, {
+    mode: 'relay',
+    input: { coding: 'entropy' },
+    publish: { stream: 'made' },
+    maxInputBufferMs: 10_000,
+  });
+  const gaps: object[] = [];
+  maker.on('gap', (gap) => gaps.push(gap));
+  const direct = `ws://127.0.0.1:${port}/v1/stream`;
+  const listener = await connect(direct, {
+    mode: 'subscribe',
+    stream: 'made',
+    output: { coding: 'entropy' },
+    reconnect: false,
+  });
+  const heard: TokenBlock[] = [];
+  listener.on('tokens', (block) => heard.push(block));
+  const ended = new Promise((resolve) => listener.on('error', resolve));
+  for (const block of blocks.slice(0, 100)) maker.sendTokens(block);
+  await maker.flush();
+  await cutAndComeBack(maker);
+  for (const block of blocks.slice(100)) maker.sendTokens(block);
+  expect((await maker.flush()).frames).toBe(blocks.length);
+  await maker.close();
+  expect(await ended).toMatchObject({ code: 'stream_ended' });
+  expect(heard.map(({ firstFrameIndex, codes }) => [firstFrameIndex, ...codes])).toEqual(
+    blocks.map(({ firstFrameIndex, codes }) => [firstFrameIndex, ...codes]),
+  );
+  expect(gaps).toEqual([]);
 });
 
 describe('files of the model', () => {

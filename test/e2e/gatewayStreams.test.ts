@@ -1,4 +1,4 @@
-import { CodecModel, decodeTokens } from '../../codec/index.js';
+import { CodecModel, decodeTokens, encodePcm } from '../../codec/index.js';
 import {
   decodePcm,
   encodePcm as pcmBytes,
@@ -55,6 +55,73 @@ async function endOf(open: Open): Promise<string> {
   expect(last).toMatchObject({ type: 'error', code: reason });
   return `${reason}: ${last?.type === 'error' ? last.message : ''}`;
 }
+
+const relay = (stream: string, more: Partial<Open> = {}): Open => ({
+  mode: 'relay',
+  input: { format: 'tokens' },
+  output: { format: 'tokens' },
+  publish: { stream },
+  ...more,
+});
+
+describe('tokens that a client has made', () => {
+  test('reach subscribers cut to both ranges, with their gaps, and nothing is run or sent back', async () => {
+    const model = await CodecModel.load({ provider: 'cpu' });
+    const pcm = decodePcm(speech, 'pcm_s16le');
+    const blocks = await collect(encodePcm(model, pcm, { quantizers: 6 }));
+    const frames = codesByFrame(blocks);
+    const maker = await GatewayClient.open(port, relay('made', { bitrate: { maxQuantizers: 4 } }));
+    const runs = await metric('tessera_run_sessions_sum{graph="encoder"}');
+    const fine = await GatewayClient.open(
+      port,
+      subscribe('made', { output: { format: 'tokens', framesPerPacket: 4 } }),
+    );
+    const coarse = await GatewayClient.open(port, subscribe('made', { bitrate: { maxQuantizers: 2 } }));
+    const heard = await GatewayClient.open(port, subscribe('made', { output: { format: 'pcm_f32le' } }));
+    const send = (from: number, to: number): void => {
+      for (let frame = from; frame < to; frame += 1) {
+        const codes = Uint16Array.from(frames[frame]!);
+        maker.sendFrame({ kind: 'tokens', firstFrameIndex: frame, frameCount: 1, quantizers: 6, codes });
+      }
+    };
+    send(0, 30);
+    maker.sendFrame({ kind: 'gap', firstFrameIndex: 30, frameCount: 5, reason: 'input_lost' });
+    send(35, 60);
+    await maker.flush();
+    maker.send({ type: 'bitrate', bitrate: { maxQuantizers: 1 } });
+    expect(await maker.waitFor('bitrate')).toMatchObject({ quantizers: 1, fromFrameIndex: 60 });
+    send(60, 80);
+    expect((await maker.flush()).totals).toMatchObject({ frames: 80 });
+    await maker.close();
+    await Promise.all([fine, coarse, heard].map(({ closed }) => closed));
+
+    const cut = (quantizers: (frame: number) => number): (number[] | undefined)[] =>
+      frames
+        .slice(0, 80)
+        .map((codes, frame) => (frame >= 30 && frame < 35 ? undefined : codes!.slice(0, quantizers(frame))));
+    expect(codesByFrame(fine.tokens)).toEqual(cut((frame) => (frame < 60 ? 4 : 1)));
+    expect(codesByFrame(coarse.tokens)).toEqual(cut((frame) => (frame < 60 ? 2 : 1)));
+    const gap = { firstFrameIndex: 30, frameCount: 5, reason: 'output_dropped' };
+    expect([...fine.gaps, ...coarse.gaps]).toMatchObject([gap, gap]);
+    // The decoder covers it: the sound has its whole length.
+    const sound = joinSamples(heard.pcm.map(({ payload }) => decodePcm(payload, 'pcm_f32le')));
+    expect(sound.length).toBe(80 * model.manifest.hop - model.manifest.decoderDelaySamples);
+    expect(maker.frames).toEqual([]);
+    expect(await metric('tessera_run_sessions_sum{graph="encoder"}')).toBe(runs);
+    await model.close();
+  });
+
+  test.each([
+    [{ ...relay('a'), input: { format: 'wav' } }, /Mode relay takes "tokens"/],
+    [{ ...relay('a'), output: { format: 'pcm_s16le' } }, /Mode relay gives "tokens"/],
+    [{ ...relay('a'), publish: undefined }, /Mode relay needs publish/],
+    [{ ...encode('a'), input: { format: 'tokens' } }, /takes audio as input.format/],
+  ] as const)('%j is refused', async (open, words) => {
+    const end = await endOf(open);
+    expect(end).toMatch(/^bad_options/);
+    expect(end).toMatch(words);
+  });
+});
 
 describe('a published stream', () => {
   test('reaches subscribers at their own rates and packet sizes, encoded once', async () => {
@@ -179,7 +246,10 @@ describe('refused', () => {
       [{ ...subscribe('a'), stream: undefined }, /needs stream/],
       [{ ...subscribe('a'), input: { format: 'tokens' } }, /takes no input/],
       [{ ...encode(), stream: 'a' }, /takes no stream/],
-      [{ ...encode('a'), mode: 'resynth', output: { format: 'pcm_s16le' } }, /Only mode encode can publish/],
+      [
+        { ...encode('a'), mode: 'resynth', output: { format: 'pcm_s16le' } },
+        /Only modes encode and relay can publish/,
+      ],
       [{ ...encode(), input: undefined }, /needs input/],
     ] as [Open, RegExp][]) {
       expect(await endOf(open)).toMatch(new RegExp(`bad_options: .*${sentence.source}`));

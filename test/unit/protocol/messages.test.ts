@@ -127,7 +127,7 @@ describe('control messages', () => {
     [
       'an unknown mode',
       { ...open, mode: 'sing' },
-      'Field "mode" must be one of "encode", "decode", "resynth", "subscribe", not "sing"',
+      'Field "mode" must be one of "encode", "decode", "resynth", "subscribe", "relay", not "sing"',
     ],
     ['a version of text', { ...open, version: '1' }, 'Field "version" must be a number, not "1"'],
     ['a fractional version', { ...open, version: 1.5 }, 'Field "version" must be an integer, not 1.5'],
