@@ -380,7 +380,8 @@ export class Session {
     // A session in which nothing is said must not be taken for a dead one.
     const { limits } = requireOpen(this.#opened);
     if (this.#acknowledgements.ageMs > limits.idleTimeoutMs / 3) this.#acknowledge();
-    if (this.#microphones.size > 0 && this.#connector.silenceMs > SILENCE_MS) this.#connector.renew();
+    const isSilent = this.#connector.silenceMs > SILENCE_MS && this.#open.mode !== 'relay';
+    if (this.#microphones.size > 0 && isSilent) this.#connector.renew();
   }
 
   #onEnd(error: TesseraError | undefined): void {

@@ -42,12 +42,17 @@ export class CallPanel {
     const turn = this.#turn;
     element('join', HTMLButtonElement).disabled = true;
     try {
-      const call = await Call.join(room, this.#quantizers(), {
-        onPeer: (isThere) => {
-          write('call-status', isThere ? `Talking in ${room}.` : `The other has left. Waiting in ${room}.`);
+      const isLocal = element('call-local', HTMLInputElement).checked;
+      const call = await Call.join(
+        room,
+        { quantizers: this.#quantizers(), isLocal },
+        {
+          onPeer: (isThere) => {
+            write('call-status', isThere ? `Talking in ${room}.` : `The other has left. Waiting in ${room}.`);
+          },
+          onEnd: (error) => this.#leave(wordsOf(error)),
         },
-        onEnd: (error) => this.#leave(wordsOf(error)),
-      });
+      );
       if (this.#turn !== turn) {
         call.leave();
         return;

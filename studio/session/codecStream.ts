@@ -39,6 +39,19 @@ export const CLIENT_FILES = {
   wasm: '/client/ort-wasm-simd-threaded.wasm',
 } as const;
 
+/** Where encoding and decoding in this page find what they run. */
+export function localOptions(): {
+  readonly workletUrl: string;
+  readonly workerUrl: string;
+  readonly wasmUrl: string;
+} {
+  return {
+    workletUrl: CLIENT_FILES.worklets,
+    workerUrl: new URL(CLIENT_FILES.worker, location.href).href,
+    wasmUrl: new URL(CLIENT_FILES.wasm, location.href).href,
+  };
+}
+
 /** Where this page's server answers WebSockets. */
 export function streamUrl(): string {
   return new URL('/v1/stream', location.href).href.replace(/^http/, 'ws');
@@ -129,9 +142,7 @@ export class CodecStream {
       audioContext,
       // The client's own playback goes nowhere: the page plays both tracks side by side.
       destination: new GainNode(audioContext),
-      workletUrl: CLIENT_FILES.worklets,
-      workerUrl: new URL(CLIENT_FILES.worker, location.href).href,
-      wasmUrl: new URL(CLIENT_FILES.wasm, location.href).href,
+      ...localOptions(),
       onProgress: ({ receivedBytes, totalBytes }) => onDownload(totalBytes ? receivedBytes / totalBytes : 0),
     });
   }

@@ -3,7 +3,8 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { decodeServerFrame, FRAME_TYPES } from '../../protocol/index.js';
+import { decodeServerFrame, FRAME_TYPES, type TokenBlock } from '../../protocol/index.js';
+import { connect } from '../../sdk/node.js';
 import type { Gateway } from '../../services/gateway/index.js';
 import { launchBrowser } from '../support/browser.js';
 import { recordingMatch } from '../support/recordingMatch.js';
@@ -330,6 +331,60 @@ test('two in a room hear each other; a third is turned away; a room can be left'
   }
 });
 
+test('a call that is encoded and decoded in the pages: only tokens cross the network, both ways', async () => {
+  const german = await openStudio({ permissions: ['microphone'] });
+  const { page, complaints } = german;
+  const sockets: string[] = [];
+  const largest = { sent: 0, received: 0 };
+  page.on('websocket', (socket) => {
+    sockets.push(socket.url());
+    const note = (way: keyof typeof largest, payload: string | Buffer): void => {
+      if (typeof payload !== 'string') largest[way] = Math.max(largest[way], payload.length);
+    };
+    socket.on('framesent', ({ payload }) => note('sent', payload));
+    socket.on('framereceived', ({ payload }) => note('received', payload));
+  });
+  // The other is one that the server encodes: both kinds understand each other.
+  const other = await connect(`${url.replace('http', 'ws')}v1/stream`, {
+    mode: 'encode',
+    publish: { stream: 'room.local.b' },
+  });
+  const { samples } = readWavFixture('speech-ja-1.wav');
+  let at = 0;
+  const talking = setInterval(() => {
+    other.send(samples.subarray(at, at + 2400));
+    at = (at + 2400) % samples.length;
+  }, 100);
+  try {
+    await page.check('#call-local');
+    await page.fill('#room', 'local');
+    await page.press('#room', 'Enter');
+    await page.waitForFunction(
+      () => document.getElementById('call-status')?.textContent === 'Talking in local.',
+      null,
+      WAIT,
+    );
+    await waitForMatch(page, 'speech-ja-1.wav', isResynthesis);
+    await expectReading(page, 'call-sent', (kbps) => kbps > 0.5);
+    const listener = await connect(`${url.replace('http', 'ws')}v1/stream`, {
+      mode: 'subscribe',
+      stream: 'room.local.a',
+    });
+    const { value } = (await listener.tokens().next()) as { value: TokenBlock };
+    expect(value.frameCount).toBeGreaterThan(0);
+    await listener.close();
+    // A voice that nothing answers is no dead connection.
+    await page.waitForTimeout(6000);
+    expect(sockets).toHaveLength(2);
+    expect(largest.sent).toBeGreaterThan(0);
+    expect(Math.max(largest.sent, largest.received)).toBeLessThan(100);
+    expect(complaints).toEqual([]);
+  } finally {
+    clearInterval(talking);
+    await other.close();
+  }
+});
+
 test('everything is reached and worked by keyboard alone, with a visible focus', async () => {
   const { page } = await openStudio();
   const walked: string[] = [];
@@ -373,6 +428,7 @@ test('everything is reached and worked by keyboard alone, with a visible focus',
       'local',
       'room',
       'join',
+      'call-local',
     ]),
   );
   await page.focus('#hear-resynthesis');
