@@ -53,7 +53,7 @@ export class TesseraCodec {
         return [packed, { name, family: 'Tessera, entropy-coded', sameSoundAs: packed.name, code }];
       }
       const name = `Tessera, at most q${maxQuantizers}, strength ${strength}`;
-      return this.#tables ? [{ name, family: 'Tessera, adaptive depth, entropy-coded', code }] : [];
+      return this.#tables ? [{ name, family: 'Tessera, adaptive depth', code }] : [];
     });
   }
 
