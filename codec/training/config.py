@@ -18,6 +18,7 @@ class Config:
     group_channels: tuple = (42, 43, 43)  # masked-channel groups of MCRVQ
     quantizers: int = 12
     codebook_size: int = 1024
+    search_paths: int = 2  # ways through the quantizers that the encoder follows; 1 takes the nearest code at each
     decoder_blocks: int = 6
     decoder_channels: int = 384
     decoder_fine_blocks: int = 4

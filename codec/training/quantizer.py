@@ -3,12 +3,46 @@
 With G groups, quantizer g < G sees only its own share of the latent's channels, all from the same latent; quantizer G
 sees the latent minus the sum of the first G code vectors; later ones are ordinary residual stages. Codebooks follow the
 data by exponential moving averages (van den Oord 2017), and a code that nothing chooses is replaced from the batch.
+
+Training takes the nearest code at each stage; a trained codec looks for better ways through the stages (`search`).
 """
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from config import Config
+
+
+def search(latent: torch.Tensor, codebooks: list, spans: list, paths: int) -> torch.Tensor:
+    """Codes [N, Q] of latents [N, C] by a beam search (as for residual quantizers in arXiv 1509.05195): of all ways to go
+    on from the `paths` best so far, each stage keeps the best ones, by the distance from what they have seen of the latent.
+
+    codebooks: Q of [K, C]; spans: first and behind the last channel of each group. With one path each code is the nearest.
+    """
+    size = codebooks[0].shape[0]
+    total = gain = None
+    codes, parents = [], []
+    for stage, book in enumerate(codebooks):
+        if stage < len(spans):
+            first, end = spans[stage]
+            seen, keys = latent[:, None, first:end], book[:, first:end]
+            offset = 0.0 if gain is None else gain.unsqueeze(2)
+        else:
+            seen, keys = latent.unsqueeze(1) - total, book
+            offset = -0.5 * seen.square().sum(2, keepdim=True)
+        # The nearer code c is to v, the greater is v . c - |c|^2 / 2; the offset makes paths comparable.
+        scores = F.linear(seen, keys, -0.5 * keys.square().sum(1)) + offset
+        gain, index = scores.flatten(1).topk(paths, dim=1)
+        codes.append(index % size)
+        parents.append(torch.div(index, size, rounding_mode="floor"))
+        picked = F.embedding(codes[-1], book)
+        total = picked if stage == 0 else picked + total.gather(1, parents[-1].unsqueeze(2).expand_as(picked))
+    path, chosen = torch.zeros_like(codes[0][:, :1]), []
+    for code, parent in zip(reversed(codes), reversed(parents)):
+        chosen.append(code.gather(1, path))
+        path = parent.gather(1, path)
+    return torch.cat(chosen[::-1], 1)
 
 
 class MaskedChannelRVQ(nn.Module):
@@ -17,12 +51,13 @@ class MaskedChannelRVQ(nn.Module):
         self.quantizers, self.size, self.channels = config.quantizers, config.codebook_size, config.latent_channels
         self.groups, self.decay = len(config.group_channels), decay
         assert sum(config.group_channels) == self.channels
+        self.paths = config.search_paths
+        starts = [sum(config.group_channels[:group]) for group in range(self.groups + 1)]
+        self.spans = list(zip(starts, starts[1:]))
         masks = torch.ones(self.quantizers, self.channels)
-        start = 0
-        for group, width in enumerate(config.group_channels):
+        for group, (first, end) in enumerate(self.spans):
             masks[group] = 0.0
-            masks[group, start : start + width] = 1.0
-            start += width
+            masks[group, first:end] = 1.0
         self.register_buffer("masks", masks)
         codebooks = torch.randn(self.quantizers, self.size, self.channels) * 0.1 * masks[:, None]
         self.register_buffer("codebooks", codebooks)
@@ -69,12 +104,7 @@ class MaskedChannelRVQ(nn.Module):
 
     def encode(self, latent: torch.Tensor) -> torch.Tensor:
         """Codes [Q, N] of latents [N, C]."""
-        total, codes = torch.zeros_like(latent), []
-        for stage in range(self.quantizers):
-            index = self.nearest(self.stage_input(latent, total, stage), stage)
-            total = total + self.codebooks[stage][index]
-            codes.append(index)
-        return torch.stack(codes)
+        return search(latent, list(self.codebooks), self.spans, self.paths).t()
 
     def decode(self, codes: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
         """Sum of the chosen code vectors. codes [Q, N], active [Q, N] of 0 or 1; returns [N, C]."""

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from model import EPSILON, Codec
+from quantizer import search
 from storage import Full, Half, store_small
 
 
@@ -81,8 +82,7 @@ class StreamingEncoder(StreamingHalf):
         analysis, _ = codec.spectrum.matrices()
         self.register_buffer("analysis", analysis)
         self.register_buffer("codebooks", codec.quantizer.codebooks.detach().half())
-        starts = [sum(c.group_channels[:g]) for g in range(len(c.group_channels) + 1)]
-        self.spans = [(a, b) for a, b in zip(starts, starts[1:])]
+        self.spans = codec.quantizer.spans
         # Mean energy of a code of the groups, all channels together: about that of a latent of speech.
         groups = codec.quantizer.codebooks[: len(self.spans)].detach()
         self.residual_reference = float(groups.square().sum((0, 2)).mean())
@@ -97,21 +97,14 @@ class StreamingEncoder(StreamingHalf):
         """
         batch = latent.shape[0]
         latent = latent.flatten(0, 1)
-        total, codes, energies = None, [], []
-        for stage in range(self.config.quantizers):
-            book = self.codebooks[stage].float()
-            if stage < len(self.spans):
-                a, b = self.spans[stage]
-                seen, keys = latent[:, a:b], book[:, a:b]
-            else:
-                seen, keys = latent - total, book
-            # The nearest code c to v has the greatest v . c - |c|^2 / 2.
-            index = F.linear(seen, keys, -0.5 * keys.square().sum(1)).argmax(-1)
-            codes.append(index.reshape(batch, -1))
-            code = F.embedding(index, book)
-            total = code if total is None else total + code
-            energies.append((latent - total).square().sum(1).reshape(batch, -1))
-        return torch.stack(codes, 1).int(), torch.stack(energies, 1) / self.residual_reference
+        books = [self.codebooks[stage].float() for stage in range(self.config.quantizers)]
+        codes = search(latent, books, self.spans, self.config.search_paths)
+        rest, energies = latent, []
+        for stage, book in enumerate(books):
+            rest = rest - F.embedding(codes[:, stage], book)
+            energies.append(rest.square().sum(1))
+        by_frame = lambda values: torch.stack([value.reshape(batch, -1) for value in values], 1)
+        return by_frame(codes.unbind(1)).int(), by_frame(energies) / self.residual_reference
 
     def forward(self, pcm: torch.Tensor, state: torch.Tensor):
         c, packed = self.config, Packed(state, self.state_shapes)

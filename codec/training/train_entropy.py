@@ -93,14 +93,14 @@ def encode_all(codec, pcm: np.ndarray, limit: int) -> torch.Tensor:
 
 
 def train(model: Model, codes: torch.Tensor, leaf: torch.Tensor, minutes: float, frames: int = 110, batch: int = 64) -> None:
-    """Adam with a cosine to zero over `minutes`; codes [N, Q, F] int16, leaf [Q, K]."""
+    """Adam with a cosine to zero over `minutes` of CPU time; codes [N, Q, F] int16, leaf [Q, K]."""
     pieces = codes.shape[2] // frames
     segments = codes[:, :, : pieces * frames].unflatten(2, (pieces, frames)).transpose(1, 2).flatten(0, 1)
     print(f"{len(segments)} segments of {frames} frames")
     optimizer = torch.optim.Adam(model.parameters(), 4e-3, (0.9, 0.99))
-    start, step, shown = time.time(), 0, 0.0
+    start, step, shown = time.process_time(), 0, 0.0
     order = torch.randperm(len(segments))
-    while (done := (time.time() - start) / 60 / minutes) < 1:
+    while (done := (time.process_time() - start) / 60 / minutes) < 1:
         at = step * batch % (len(segments) - batch)
         picked = segments[order[at : at + batch]].long()
         leaves = torch.stack([leaf[stage][picked[:, stage]] for stage in range(model.quantizers)], 1)
@@ -149,7 +149,7 @@ if __name__ == "__main__":
     parser.add_argument("checkpoint")
     parser.add_argument("data", help="folder made by data.py")
     parser.add_argument("out")
-    parser.add_argument("--minutes", type=float, default=15.0, help="of training")
+    parser.add_argument("--minutes", type=float, default=15.0, help="of training, in CPU time")
     parser.add_argument("--pieces", type=int, default=0, help="pieces of 20 s to train on; 0: all")
     parser.add_argument("--embedding", type=int, default=32)
     parser.add_argument("--hidden", type=int, default=32)
