@@ -1,24 +1,18 @@
 /**
  * What adaptive depth saves: `npm run bench:depth -- RECORDINGS… [--quantizers 4,6,8] [--strength 0.5]`. Recordings as they
- * are, and as one side of a conversation: 45% speech, the rest the faint noise of a room. Bits of the codes are compared
- * with those of the fixed depth, between whole numbers of quantizers if need be, that has the same score.
+ * are, and as one side of a conversation: 45% speech, the rest the faint noise of a room. Compared are the codes alone and
+ * the bits that are left after entropy coding with the codes, at 10 bits each or so, of the fixed depth that has the same
+ * score, between whole numbers of quantizers if need be.
  */
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
-import {
-  AdaptiveDepth,
-  CodecModel,
-  decodeTokens,
-  readAudio,
-  scoreSpeech,
-  StreamingEncoder,
-  type EncodedBlock,
-  type SpeechScores,
-} from '../../codec/index.js';
-import { takeQuantizers, type TokenBlock } from '../../protocol/index.js';
+import { readAudio, scoreSpeech, type SpeechScores } from '../../codec/index.js';
+import type { TokenBlock } from '../../protocol/index.js';
 import { planEncoding } from '../cli/encodePlan.js';
 import { MODEL_OPTION } from './benchOptions.js';
 import { describeCommand, describeMachine, describeOtherLoad } from './machine.js';
+import { openTessera } from './quality/codecs.js';
+import type { DepthSetting, TesseraCodec } from './rivals/tessera.js';
 
 const SCORES = [
   ['stoi', 'STOI', 1],
@@ -35,6 +29,8 @@ const ROOM_DB = -65;
 /** Means over recordings. */
 interface Outcome {
   readonly quantizers: number;
+  /** Of entropy-coded packets as in files. */
+  readonly codedBitsPerFrame: number;
   readonly scores: Readonly<Record<Score, number>>;
 }
 
@@ -68,31 +64,12 @@ function asConversation(speech: Float32Array): Sound {
   return { pcm, pauseSamples };
 }
 
-async function encode(model: CodecModel, pcm: Float32Array): Promise<EncodedBlock[]> {
-  const encoder = new StreamingEncoder(model);
-  encoder.isMeasuring = true;
-  const blocks = [await encoder.push(pcm), await encoder.flush()];
-  encoder.close();
-  return blocks.filter((block) => block !== undefined);
-}
-
-async function decode(
-  model: CodecModel,
-  blocks: readonly TokenBlock[],
-  length: number,
-): Promise<Float32Array> {
-  const decoded = new Float32Array(length);
-  let offset = 0;
-  for await (const piece of decodeTokens(model, blocks, { sampleCount: length })) {
-    decoded.set(piece, offset);
-    offset += piece.length;
-  }
-  return decoded;
+function countFrames(blocks: readonly TokenBlock[]): number {
+  return blocks.reduce((sum, { frameCount }) => sum + frameCount, 0);
 }
 
 function meanQuantizers(blocks: readonly TokenBlock[]): number {
-  const frames = blocks.reduce((sum, { frameCount }) => sum + frameCount, 0);
-  return blocks.reduce((sum, { frameCount, quantizers }) => sum + frameCount * quantizers, 0) / frames;
+  return blocks.reduce((sum, { codes }) => sum + codes.length, 0) / countFrames(blocks);
 }
 
 function mean(values: readonly number[]): number {
@@ -133,68 +110,72 @@ function fixedEqual(
 }
 
 async function measure(
-  model: CodecModel,
+  codec: TesseraCodec,
   sounds: readonly Sound[],
   maxima: readonly number[],
   strength: number,
 ): Promise<{ fixed: Outcome[]; adaptive: Outcome[]; pauses: PauseSound[] }> {
-  const { sampleRate, hop, quantizers: all } = model.manifest;
-  const runs = new Map<string, { quantizers: number[]; scores: SpeechScores[] }>();
-  const pauses: PauseSound[] = [];
+  const { sampleRate, hop, quantizers: all } = codec.model.manifest;
   const top = Math.min(all, Math.max(...maxima));
+  const settings: DepthSetting[] = [
+    ...Array.from({ length: top }, (_, index) => ({ maxQuantizers: index + 1 })),
+    ...maxima.map((maxQuantizers) => ({ maxQuantizers, strength })),
+  ];
+  const runs = settings.map((setting) => ({ setting, outcomes: [] as Outcome[] }));
+  const pauses: PauseSound[] = [];
   for (const sound of sounds) {
-    const { pcm } = sound;
-    const blocks = await encode(model, pcm);
-    const score = async (name: string, cut: readonly TokenBlock[]): Promise<Float32Array> => {
-      const decoded = await decode(model, cut, pcm.length);
-      const run = runs.get(name) ?? { quantizers: [], scores: [] };
-      runs.set(name, run);
-      run.quantizers.push(meanQuantizers(cut));
-      run.scores.push(scoreSpeech(pcm, decoded, sampleRate));
-      return decoded;
-    };
-    for (let depth = 1; depth <= top; depth += 1) {
-      await score(
-        `fixed ${depth}`,
-        blocks.map((block) => takeQuantizers(block, depth)),
-      );
-    }
-    for (const maxQuantizers of maxima) {
-      const depth = new AdaptiveDepth({ frameRate: sampleRate / hop, strength });
-      const cut = blocks.flatMap((block) => depth.cut(block, { minQuantizers: 1, maxQuantizers }));
-      const pause = listenToPause(sound, await score(`adaptive ${maxQuantizers}`, cut), hop);
+    for (const { setting, outcomes } of runs) {
+      const blocks = await codec.cut(sound.pcm, setting);
+      const decoded = await codec.decode(blocks, sound.pcm.length);
+      outcomes.push({
+        quantizers: meanQuantizers(blocks),
+        codedBitsPerFrame: codec.codedBits(blocks) / countFrames(blocks),
+        scores: scoreSpeech(sound.pcm, decoded, sampleRate),
+      });
+      const pause = setting.strength !== undefined && listenToPause(sound, decoded, hop);
       if (pause) pauses.push(pause);
     }
   }
-  const outcomes = (kind: string): Outcome[] =>
-    [...runs].flatMap(([name, { quantizers, scores }]) => {
-      if (!name.startsWith(kind)) return [];
-      const means = SCORES.map(([key]) => [key, mean(scores.map((one) => one[key]))] as const);
-      return { quantizers: mean(quantizers), scores: Object.fromEntries(means) as Record<Score, number> };
-    });
-  return { fixed: outcomes('fixed'), adaptive: outcomes('adaptive'), pauses };
+  const means = runs.map(({ setting, outcomes }) => ({ setting, outcome: meanOutcome(outcomes) }));
+  const pick = (isAdaptive: boolean): Outcome[] =>
+    means.flatMap(({ setting, outcome }) =>
+      (setting.strength !== undefined) === isAdaptive ? [outcome] : [],
+    );
+  return { fixed: pick(false), adaptive: pick(true), pauses };
+}
+
+function meanOutcome(outcomes: readonly Outcome[]): Outcome {
+  const means = SCORES.map(([key]) => [key, mean(outcomes.map(({ scores }) => scores[key]))] as const);
+  return {
+    quantizers: mean(outcomes.map(({ quantizers }) => quantizers)),
+    codedBitsPerFrame: mean(outcomes.map(({ codedBitsPerFrame }) => codedBitsPerFrame)),
+    scores: Object.fromEntries(means) as Record<Score, number>,
+  };
 }
 
 function report(
-  model: CodecModel,
+  codec: TesseraCodec,
   maxima: readonly number[],
   { fixed, adaptive, pauses }: Awaited<ReturnType<typeof measure>>,
 ): void {
-  const { sampleRate, hop, codebookSize } = model.manifest;
-  const kbps = (quantizers: number): string =>
-    ((quantizers * Math.log2(codebookSize) * sampleRate) / hop / 1000).toFixed(2);
-  console.log(`| depth | kbit/s | ${SCORES.map(([, title]) => `${title} | fewer bits`).join(' | ')} |`);
-  console.log(`|${'---|'.repeat(2 + 2 * SCORES.length)}`);
+  const { sampleRate, hop, codebookSize } = codec.model.manifest;
+  const bitsPerCode = Math.log2(codebookSize);
+  const kbps = (bitsPerFrame: number): string => ((bitsPerFrame * sampleRate) / hop / 1000).toFixed(2);
+  const saved = (bitsPerFrame: number, equal: number): string =>
+    `${(100 * (1 - bitsPerFrame / (bitsPerCode * equal))).toFixed(1)}%`;
+  const titles = SCORES.map(([, title]) => `${title} | fewer codes | with coding`);
+  console.log(`| depth | kbit/s | entropy-coded | ${titles.join(' | ')} |`);
+  console.log(`|${'---|'.repeat(3 + 3 * SCORES.length)}`);
   const row = (name: string, outcome: Outcome, isAdaptive: boolean): void => {
+    const bits = bitsPerCode * outcome.quantizers;
     const cells = SCORES.flatMap(([key, , direction]) => {
       const value = outcome.scores[key];
       const equal = isAdaptive ? fixedEqual(fixed, key, direction, value) : undefined;
-      return [
-        value.toFixed(3),
-        equal === undefined ? '' : `${(100 * (1 - outcome.quantizers / equal)).toFixed(1)}%`,
-      ];
+      const savings =
+        equal === undefined ? ['', ''] : [saved(bits, equal), saved(outcome.codedBitsPerFrame, equal)];
+      return [value.toFixed(3), ...savings];
     });
-    console.log(`| ${name} | ${kbps(outcome.quantizers)} | ${cells.join(' | ')} |`);
+    console.log(`| ${name} | ${kbps(bits)} | ${kbps(outcome.codedBitsPerFrame)} | ${cells.join(' | ')} |`);
   };
   fixed.forEach((outcome) => row(`fixed ${outcome.quantizers}`, outcome, false));
   adaptive.forEach((outcome, index) => row(`adaptive, at most ${maxima[index]}`, outcome, true));
@@ -219,8 +200,8 @@ async function main(): Promise<void> {
   const maxima = values.quantizers.split(',').map(Number);
   const { tasks, failures } = await planEncoding(positionals, tmpdir(), 'tsr');
   for (const { error } of failures) console.error(error.message);
-  const model = await CodecModel.load({ model: values.model, provider: 'cpu' });
-  const { name, version, sampleRate } = model.manifest;
+  const codec = await openTessera(values.model);
+  const { name, version, sampleRate } = codec.model.manifest;
   const speech: Float32Array[] = [];
   for (const { input } of tasks) speech.push(await readAudio(input, { sampleRate }));
   console.log(
@@ -231,9 +212,9 @@ async function main(): Promise<void> {
     ['The recordings as they are', speech.map((pcm): Sound => ({ pcm, pauseSamples: 0 }))],
   ] as const) {
     console.log(`\n## ${title}\n`);
-    report(model, maxima, await measure(model, sounds, maxima, Number(values.strength)));
+    report(codec, maxima, await measure(codec, sounds, maxima, Number(values.strength)));
   }
-  await model.close();
+  await codec.model.close();
 }
 
 await main();
