@@ -2,13 +2,9 @@ import { TesseraError } from '../../protocol/errors.js';
 import type { CodedRun } from '../../protocol/codedRun.js';
 import type { TokenBlock } from '../../protocol/tokens.js';
 import { CodeModel } from './codeModel.js';
-import { PROBABILITY_BITS, RangeDecoder, RangeEncoder } from './rangeCoder.js';
+import { codeDepths } from './depthCoder.js';
+import { RangeDecoder, RangeEncoder } from './rangeCoder.js';
 import type { EntropyTables } from './tables.js';
-
-const EVEN = 2 ** (PROBABILITY_BITS - 1);
-/** Most frames have as many codebooks as the one before; how many do is learned within the packet. */
-const FIRST_SAME_DEPTH = 2 ** PROBABILITY_BITS - 2 ** (PROBABILITY_BITS - 3);
-const SAME_DEPTH_SHIFT = 4;
 
 /** How a packet is to be written. */
 export interface PacketOptions {
@@ -130,36 +126,14 @@ export class TokenDecoder {
   }
 
   #decodeDepths(depths: Uint8Array, quantizers: number): void {
-    codeDepths(depths, this.#tables.quantizers, (_, probability) => this.#coder.decode(probability));
+    const read = (_: number, probability: number): number => this.#coder.decode(probability);
+    if (!codeDepths(depths, this.#tables.quantizers, read)) {
+      throw new TesseraError('bad_tokens', 'A coded packet says no depths of its frames');
+    }
     for (const [frame, depth] of depths.entries()) {
-      if (depth < 1 || depth > this.#tables.quantizers) {
-        throw new TesseraError('bad_tokens', `A coded packet has a frame of ${depth} codebooks`);
-      }
       // It may have been cut.
       depths[frame] = Math.min(depth, quantizers);
     }
-  }
-}
-
-/** Codes each frame's number of codebooks, or fills it in: the same as before, or else its bits. */
-function codeDepths(
-  depths: Uint8Array,
-  maxDepth: number,
-  coder: (bit: number, probability: number) => number,
-): void {
-  let same = FIRST_SAME_DEPTH;
-  let last = maxDepth;
-  for (let frame = 0; frame < depths.length; frame += 1) {
-    const depth = depths[frame] ?? 0;
-    const isSame = coder(depth === last ? 1 : 0, same);
-    same += isSame === 1 ? (2 ** PROBABILITY_BITS - same) >> SAME_DEPTH_SHIFT : -(same >> SAME_DEPTH_SHIFT);
-    if (isSame === 0) {
-      last = 0;
-      for (let bit = 31 - Math.clz32(maxDepth); bit >= 0; bit -= 1) {
-        last = 2 * last + coder((depth >> bit) & 1, EVEN);
-      }
-    }
-    depths[frame] = last;
   }
 }
 
