@@ -124,8 +124,9 @@ async function measure(
   const runs = settings.map((setting) => ({ setting, outcomes: [] as Outcome[] }));
   const pauses: PauseSound[] = [];
   for (const sound of sounds) {
+    const encoded = await codec.encode(sound.pcm);
     for (const { setting, outcomes } of runs) {
-      const blocks = await codec.cut(sound.pcm, setting);
+      const blocks = codec.cut(encoded, setting);
       const decoded = await codec.decode(blocks, sound.pcm.length);
       outcomes.push({
         quantizers: meanQuantizers(blocks),
