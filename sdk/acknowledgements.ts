@@ -7,6 +7,7 @@ const INTERVAL_MS = { adaptive: 100, fixed: 1000 } as const;
 export class Acknowledgements {
   readonly #say: (ack: ClientMessage) => void;
   #lastMs = 0;
+  #later: ReturnType<typeof setTimeout> | undefined;
 
   constructor(say: (ack: ClientMessage) => void) {
     this.#say = say;
@@ -22,8 +23,15 @@ export class Acknowledgements {
    * as frames come and not by a timer: those of hidden pages run once a second at best. `control` is that of the bitrate.
    */
   note(nextFrameIndex: number, bufferMs: number, control: keyof typeof INTERVAL_MS = 'fixed'): void {
-    if (this.ageMs < INTERVAL_MS[control]) return;
-    this.#lastMs = performance.now();
-    this.#say({ type: 'ack', nextFrameIndex, bufferMs: Math.max(0, bufferMs), arrivalMs: this.#lastMs });
+    clearTimeout(this.#later);
+    const arrivalMs = performance.now();
+    const say = (): void => {
+      this.#lastMs = performance.now();
+      this.#say({ type: 'ack', nextFrameIndex, bufferMs: Math.max(0, bufferMs), arrivalMs });
+    };
+    const waitMs = INTERVAL_MS[control] - this.ageMs;
+    if (waitMs <= 0) say();
+    // Rate control may hold the next frame back until this one is acknowledged.
+    else if (control === 'adaptive') this.#later = setTimeout(say, waitMs);
   }
 }
