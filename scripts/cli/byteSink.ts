@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -26,9 +27,13 @@ export async function openByteSink(path: string, interruption: Interruption): Pr
   if (path === '-') return new StreamSink(process.stdout);
   return guarded(path, async () => {
     // A named pipe or a device is written to as it is.
-    if (!(await isRegularOrNew(path))) return new FileSink(path, path, await open(path, 'w'), interruption);
+    if (!(await isRegularOrNew(path)))
+      return new FileSink(path, path, await open(path, 'w'), () => undefined);
     const unfinished = unfinishedPath(path);
-    return new FileSink(path, unfinished, await open(unfinished, 'wx'), interruption);
+    // Made and registered in one go: a signal between the two would leave the file there.
+    closeSync(openSync(unfinished, 'wx'));
+    const forget = interruption.removes(unfinished);
+    return new FileSink(path, unfinished, await open(unfinished, 'r+'), forget);
   });
 }
 
@@ -67,12 +72,12 @@ class FileSink implements ByteSink {
   readonly #forget: () => void;
   #state: 'open' | 'committed' | 'discarded' = 'open';
 
-  /** `writtenPath` differs from `path` where the file is to be renamed at its end. */
-  constructor(path: string, writtenPath: string, file: FileHandle, interruption: Interruption) {
+  /** `writtenPath` differs from `path` where the file is to be renamed at its end; `forget` when it needs no removal any more. */
+  constructor(path: string, writtenPath: string, file: FileHandle, forget: () => void) {
     this.#path = path;
     this.#writtenPath = writtenPath;
     this.#file = file;
-    this.#forget = path === writtenPath ? () => undefined : interruption.removes(writtenPath);
+    this.#forget = forget;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
