@@ -52,8 +52,10 @@ async function runDecode(input: string, options: DecodeOptions, context: CliCont
     const trailer = await readTrailer(input);
     const model = await CodecModel.load(toLoadOptions(options));
     checkModel(file, model);
-    const sink = await openAudioSink(options.output, { sampleRate: file.header.sampleRate });
-    const forget = interruption.onSignal(() => sink.abort());
+    const opening = openAudioSink(options.output, { sampleRate: file.header.sampleRate });
+    // Registered before its file is there: a signal between the two would leave that.
+    const forget = interruption.onSignal(async () => (await opening).abort());
+    const sink = await opening;
     const progress = new Progress(reporter, 1);
     try {
       await decodeInto(sink, file, trailer, { model, modelName: options.model, quantizers, progress });
