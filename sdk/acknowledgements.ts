@@ -6,7 +6,7 @@ const INTERVAL_MS = { adaptive: 100, fixed: 1000 } as const;
 /** Says what has arrived, as often as is of use to the server's rate control. */
 export class Acknowledgements {
   readonly #say: (ack: ClientMessage) => void;
-  #lastMs = 0;
+  #lastMs = -Infinity;
   #later: ReturnType<typeof setTimeout> | undefined;
 
   constructor(say: (ack: ClientMessage) => void) {
