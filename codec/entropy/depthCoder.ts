@@ -21,6 +21,9 @@ const FIRST_PROBABILITIES = [54, 52, 12, 28, 46, 32, 27, 32, 8, 9, 36, 40];
 /** Writes a bit and returns it, or reads one, at this probability of a 1. */
 export type BitCoder = (bit: number, probability: number) => number;
 
+/** As {@link BitCoder}, at the probability of a context, which learns. */
+type Turn = (context: number, bit: boolean) => boolean;
+
 /**
  * Codes how many codebooks each frame of a packet has, or fills it in: first the most of any, then for each frame whether it is as
  * many as before, else up or down, to the end or by how much. Probabilities are learned within the packet.
@@ -28,7 +31,7 @@ export type BitCoder = (bit: number, probability: number) => number;
  */
 export function codeDepths(depths: Uint8Array, maxDepth: number, coder: BitCoder): boolean {
   const probabilities = FIRST_PROBABILITIES.map((share) => share << (PROBABILITY_BITS - 6));
-  const turn = (context: number, bit: boolean): boolean => {
+  const turn: Turn = (context, bit) => {
     const probability = probabilities[context] ?? EVEN;
     const isOne = coder(bit ? 1 : 0, probability) === 1;
     const change = isOne ? 2 ** PROBABILITY_BITS - probability : -probability;
@@ -36,7 +39,7 @@ export function codeDepths(depths: Uint8Array, maxDepth: number, coder: BitCoder
     probabilities[context] = probability + Math.trunc(change / 2 ** LEARNING_SHIFT);
     return isOne;
   };
-  const greatest = Math.max(...depths);
+  const greatest = depths.reduce((most, depth) => Math.max(most, depth), 0);
   let top = 0;
   for (let bit = 31 - Math.clz32(maxDepth); bit >= 0; bit -= 1) {
     top = 2 * top + coder((greatest >> bit) & 1, EVEN);
@@ -44,22 +47,20 @@ export function codeDepths(depths: Uint8Array, maxDepth: number, coder: BitCoder
   if (top < 2 || top > maxDepth) return false;
   let last = top;
   for (let frame = 0; frame < depths.length; frame += 1) {
-    const depth = depths[frame] ?? 0;
-    const place = last === 1 ? FLOOR : last === top ? TOP : BETWEEN;
-    if (!turn(SAME + place, depth === last)) {
-      const isUp = place === BETWEEN ? turn(UP, depth > last) : place === FLOOR;
-      const end = isUp ? top : 1;
-      const step = isUp ? 1 : -1;
-      last += step;
-      if (last !== end) {
-        if (turn((isUp ? TO_TOP : TO_FLOOR) + place, depth === end)) last = end;
-        else {
-          const more = isUp ? MORE_UP : MORE_DOWN;
-          while (last + step !== end && turn(more, depth !== last)) last += step;
-        }
-      }
-    }
+    last = codeDepth(depths[frame] ?? 0, last, top, turn);
     depths[frame] = last;
   }
   return true;
+}
+
+/** @returns the depth, as it was given or as it was read. */
+function codeDepth(depth: number, last: number, top: number, turn: Turn): number {
+  const place = last === 1 ? FLOOR : last === top ? TOP : BETWEEN;
+  if (turn(SAME + place, depth === last)) return last;
+  const isUp = place === BETWEEN ? turn(UP, depth > last) : place === FLOOR;
+  const [end, step] = isUp ? [top, 1] : [1, -1];
+  let next = last + step;
+  if (next === end || turn((isUp ? TO_TOP : TO_FLOOR) + place, depth === end)) return end;
+  while (next + step !== end && turn(isUp ? MORE_UP : MORE_DOWN, depth !== next)) next += step;
+  return next;
 }

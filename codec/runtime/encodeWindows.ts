@@ -1,4 +1,5 @@
-import { boundSample, createMeasures, frameLevels, requireFinite, type EncodedBlock } from './encoder.js';
+import { boundSample } from '../../protocol/pcm.js';
+import { createMeasures, frameLevels, requireFinite, type EncodedBlock } from './encoder.js';
 import type { CodecModel } from './model.js';
 import { nextWindow, takeFrames, type FrameWindow } from './windowPlan.js';
 

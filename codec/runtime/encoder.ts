@@ -1,4 +1,5 @@
 import { TesseraError } from '../../protocol/errors.js';
+import { boundSample } from '../../protocol/pcm.js';
 import type { TokenBlock } from '../../protocol/tokens.js';
 import { requireStreaming, type Manifest } from '../manifest.js';
 import type { EncoderBatch } from './batch.js';
@@ -7,12 +8,6 @@ import type { CodecModel } from './model.js';
 import { SerialQueue } from './queue.js';
 import { type CodecState, readFloats, readState, writeFloats, writeState, type StateOwner } from './state.js';
 import { closedError, dropped } from './streamEnd.js';
-
-/**
- * Samples below this, 400 dB under full scale, count as silence. Arithmetic on numbers near the smallest makes a run several
- * times longer on most processors, and a sender of such samples would slow all sessions of a batch.
- */
-const LEAST_SAMPLE = 1e-20;
 
 /** One stream's share of {@link encodeBatch}. */
 export interface EncodeItem {
@@ -263,11 +258,6 @@ export function encodeBatch(items: readonly EncodeItem[]): Promise<(EncodedBlock
 
 function encoderOwner(model: CodecModel): StateOwner {
   return { side: 'encoder', digest: model.digest, graph: model.manifest.encoder };
-}
-
-/** A sample as the encoder takes it: within [-1, 1], and nothing too small for quick arithmetic. */
-export function boundSample(sample: number): number {
-  return Math.abs(sample) < LEAST_SAMPLE ? 0 : Math.min(1, Math.max(-1, sample));
 }
 
 /** Mean square of the samples of each frame, for as many frames as `levels` holds. */

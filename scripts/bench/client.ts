@@ -38,15 +38,7 @@ try {
   const page = await context.newPage();
   await openClientPage(page, Number(new URL(server.url).port));
   const trip = await page.evaluate<{ sent: string; played: string }>(`(async () => {
-    const session = await tessera.connect(streamUrl, { mode: 'resynth', input: { sampleRate: ${sampleRate} } });
-    const audioContext = new AudioContext({ sampleRate: ${sampleRate} });
-    const stream = await navigator.mediaDevices.getUserMedia(
-      { audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
-    const player = await session.play({ audioContext });
-    await session.sendMicrophone(stream, { audioContext });
-    // The buffer needs a second to know the jitter.
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-    const finish = await record(audioContext, audioContext.createMediaStreamSource(stream), player.node);
+    const { session, finish } = await startTrip(${sampleRate});
     await new Promise((resolve) => setTimeout(resolve, ${1000 * Number(values.seconds)}));
     const [sent, played] = finish();
     await session.close();

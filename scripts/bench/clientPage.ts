@@ -26,6 +26,17 @@ window.record = async (context, ...nodes) => {
     return parts.map(base64Of);
   };
 };
+// The fake microphone goes to the server and comes back to be played; both are recorded, once the buffer knows the jitter.
+window.startTrip = async (sampleRate) => {
+  const session = await tessera.connect(streamUrl, { mode: 'resynth', input: { sampleRate } });
+  const audioContext = new AudioContext({ sampleRate });
+  const stream = await navigator.mediaDevices.getUserMedia(
+    { audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
+  const player = await session.play({ audioContext });
+  await session.sendMicrophone(stream, { audioContext });
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  return { session, finish: await record(audioContext, audioContext.createMediaStreamSource(stream), player.node) };
+};
 window.streamUrl = location.origin.replace('http', 'ws') + '/v1/stream';
 window.tessera = tessera;
 </script>`;

@@ -33,16 +33,9 @@ export async function measureReconnect(
   try {
     await openClientPage(page, Number(port));
     await page.evaluate(`(async () => {
-      const session = await tessera.connect(streamUrl, { mode: 'resynth', input: { sampleRate: ${sampleRate} } });
-      const audioContext = new AudioContext({ sampleRate: ${sampleRate} });
-      const stream = await navigator.mediaDevices.getUserMedia(
-        { audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
-      const player = await session.play({ audioContext });
-      await session.sendMicrophone(stream, { audioContext });
+      const { session, finish } = await startTrip(${sampleRate});
       session.on('state', (state) => { if (state === 'open') window.openedAtMs = Date.now(); });
-      window.session = session;
-      await new Promise((resolve) => setTimeout(resolve, 2000));
-      window.finish = await record(audioContext, audioContext.createMediaStreamSource(stream), player.node);
+      Object.assign(window, { session, finish });
     })()`);
     await sleep(1500);
     const killedAtMs = Date.now();

@@ -12,6 +12,7 @@ import { planEncoding } from '../cli/encodePlan.js';
 import { MODEL_OPTION } from './benchOptions.js';
 import { describeCommand, describeMachine, describeOtherLoad } from './machine.js';
 import { openTessera } from './quality/codecs.js';
+import { whiteNoise } from './random.js';
 import type { DepthSetting, TesseraCodec } from './rivals/tessera.js';
 
 const SCORES = [
@@ -52,13 +53,12 @@ interface PauseSound {
 function asConversation(speech: Float32Array): Sound {
   const pauseSamples = Math.round((speech.length * (1 / SPEECH_SHARE - 1)) / 2);
   const pcm = new Float32Array(speech.length + 2 * pauseSamples);
-  let seed = 1;
+  const random = whiteNoise(1);
   let previous = 0;
   // White noise through a one-pole low-pass, which makes it about as dull as a room; its own gain is taken out again.
   const gain = 10 ** (ROOM_DB / 20) * Math.sqrt(3 * (1 - 0.9 ** 2));
   for (let at = 0; at < pcm.length; at += 1) {
-    seed = (Math.imul(1664525, seed) + 1013904223) >>> 0;
-    previous = 0.9 * previous + gain * (seed / 2 ** 31 - 1);
+    previous = 0.9 * previous + gain * random();
     pcm[at] = previous + (speech[at - pauseSamples] ?? 0);
   }
   return { pcm, pauseSamples };

@@ -1,6 +1,7 @@
 import type { BitrateRange } from '../../protocol/clientMessages.js';
 import { TesseraError } from '../../protocol/errors.js';
 import { resolveBitrate } from '../../protocol/options.js';
+import { boundSample } from '../../protocol/pcm.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
 import type { TokenBlock } from '../../protocol/tokens.js';
 import { CodecWorker, type LocalModelOptions } from './codecWorker.js';
@@ -33,8 +34,6 @@ export interface LocalEncoderHost {
 /** Sound that waits at most: of a microphone, what comes beyond is left out. */
 const MAX_LIVE_BACKLOG_MS = 1000;
 const MAX_BACKLOG_MS = 120_000;
-/** Samples below this count as silence: arithmetic on numbers near the smallest is slow. */
-const LEAST_SAMPLE = 1e-20;
 
 /** Encodes one stream of samples in a Web Worker, from its first sample on. */
 export class LocalEncoder implements LocalEncoding {
@@ -158,8 +157,7 @@ export class LocalEncoder implements LocalEncoding {
     for (let at = 0; at < pcm.length;) {
       const part = pcm.subarray(at, at + this.#pending.length - this.#pendingCount);
       for (const sample of part) {
-        this.#pending[this.#pendingCount] =
-          Math.abs(sample) < LEAST_SAMPLE ? 0 : Math.min(1, Math.max(-1, sample));
+        this.#pending[this.#pendingCount] = boundSample(sample);
         this.#pendingCount += 1;
       }
       at += part.length;

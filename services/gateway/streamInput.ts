@@ -5,6 +5,7 @@ import { InputPump } from './inputPump.js';
 import type { GatewayLimits } from './limits.js';
 import type { SessionInput, SessionInputHost } from './sessionInput.js';
 import type { StreamHub, Subscription } from './streamHub.js';
+import { skipInPieces } from './tokenInput.js';
 
 /** What a {@link StreamInput} works with. */
 export interface StreamInputOptions extends SessionInputHost {
@@ -111,10 +112,8 @@ export class StreamInput implements SessionInput {
     } else if ('codes' in item) {
       // The decoder's first frame is the first that came.
       await engine?.pushTokens({ ...item, firstFrameIndex: item.firstFrameIndex - this.firstFrameIndex });
-    } else {
-      for (let left = item.skippedFrames; left > 0; left -= limits.maxFramesPerPacket) {
-        await engine?.skip(Math.min(left, limits.maxFramesPerPacket));
-      }
+    } else if (engine) {
+      await skipInPieces(engine, item.skippedFrames, limits);
     }
   }
 }

@@ -11,6 +11,17 @@ import type { SessionInput, SessionInputHost } from './sessionInput.js';
 /** What takes tokens in order: the engine, or a stream that is published. */
 export type TokenSink = Pick<EngineSession, 'pushTokens' | 'skip' | 'flush'>;
 
+/** Skips frames in pieces, so that one long gap does not stand for more than the engine's bound. */
+export async function skipInPieces(
+  sink: Pick<TokenSink, 'skip'>,
+  frameCount: number,
+  { maxFramesPerPacket }: Pick<GatewayLimits, 'maxFramesPerPacket'>,
+): Promise<void> {
+  for (let left = frameCount; left > 0; left -= maxFramesPerPacket) {
+    await sink.skip(Math.min(left, maxFramesPerPacket));
+  }
+}
+
 type Item = readonly TokenBlock[] | GapFrame | 'flush';
 
 /** Input of modes `decode` and `relay`: TOKENS or CODED, and GAP, in the order of their frames. */
@@ -98,14 +109,7 @@ export class TokenInput implements SessionInput {
 
   async #handle(item: Item): Promise<void> {
     if (item === 'flush') this.#sink.flush();
-    else if ('kind' in item) await this.#skip(item.frameCount);
+    else if ('kind' in item) await skipInPieces(this.#sink, item.frameCount, this.#limits);
     else for (const block of item) await this.#sink.pushTokens(block);
-  }
-
-  async #skip(frameCount: number): Promise<void> {
-    // In pieces, so that one long gap does not stand for more than the engine's bound.
-    for (let left = frameCount; left > 0; left -= this.#limits.maxFramesPerPacket) {
-      await this.#sink.skip(Math.min(left, this.#limits.maxFramesPerPacket));
-    }
   }
 }

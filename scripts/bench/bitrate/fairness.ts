@@ -3,7 +3,8 @@ import { percentile } from '../machine.js';
 import { figuresOf } from './figures.js';
 import { AdaptiveSender } from './senders.js';
 import { simulate } from './simulation.js';
-import { lossTrace, seededRandom } from './traces.js';
+import { seededRandom } from '../random.js';
+import { lossTrace } from './traces.js';
 
 /** Two sessions on one bottleneck. */
 export interface SharedLink {

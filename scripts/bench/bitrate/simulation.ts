@@ -2,7 +2,8 @@ import type { ControlSettings } from '../../../services/bitrate/index.js';
 import { idealRecords } from './ideal.js';
 import { LinkModel } from './linkModel.js';
 import { AdaptiveSender, FixedSender, type FixedPackets, type PacketRecord, type Sender } from './senders.js';
-import { seededRandom, traceDurationMs, type LinkTrace } from './traces.js';
+import { seededRandom } from '../random.js';
+import { traceDurationMs, type LinkTrace } from './traces.js';
 
 /** What a trace did to one sender after the other, each alone on the link. */
 export interface TraceRun {

@@ -1,3 +1,5 @@
+import { seededRandom } from '../random.js';
+
 /** What a link carries over time, in bits a second on the wire, one value for each {@link TRACE_STEP_MS}. */
 export interface LinkTrace {
   readonly name: string;
@@ -12,17 +14,6 @@ export const TRACE_STEP_MS = 20;
 /** How long a trace lasts. */
 export function traceDurationMs({ bitsPerSecond }: LinkTrace): number {
   return bitsPerSecond.length * TRACE_STEP_MS;
-}
-
-/** Numbers in [0, 1) from a seed (mulberry32), the same in every run. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** A capacity that falls in one step after a third of the time, and is back after another. */

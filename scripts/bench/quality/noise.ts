@@ -1,3 +1,4 @@
+import { whiteNoise } from '../random.js';
 import type { Recording } from './recordings.js';
 
 const PINK_SNR_DB = 10;
@@ -31,11 +32,10 @@ export function mixAt(speech: Float32Array, noise: Float32Array, snrDb: number):
  * (musicdsp.org, "Pink noise filter", its economy version, within 0.5 dB).
  */
 export function pinkNoise(length: number, seed: number): Float32Array {
-  let state = seed;
+  const random = whiteNoise(seed);
   let [slow, middle, fast] = [0, 0, 0];
   return Float32Array.from({ length }, () => {
-    state = (Math.imul(1664525, state) + 1013904223) >>> 0;
-    const white = state / 2 ** 31 - 1;
+    const white = random();
     slow = 0.99765 * slow + white * 0.099046;
     middle = 0.963 * middle + white * 0.2965164;
     fast = 0.57 * fast + white * 1.0526913;

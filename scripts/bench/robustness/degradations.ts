@@ -1,5 +1,5 @@
 import { Fft } from '../../../codec/quality/fft.js';
-import { seededRandom } from '../bitrate/traces.js';
+import { seededRandom } from '../random.js';
 
 /** Taps of the band filters. */
 const FILTER_TAPS = 255;

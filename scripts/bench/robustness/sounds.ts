@@ -1,4 +1,4 @@
-import { seededRandom } from '../bitrate/traces.js';
+import { seededRandom } from '../random.js';
 
 /** Seconds of every sound that is made here. */
 export const SOUND_SECONDS = 4;

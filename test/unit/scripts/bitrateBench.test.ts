@@ -20,11 +20,11 @@ import {
   lteTrace,
   rampTrace,
   secondGenerationTrace,
-  seededRandom,
   stepTrace,
   traceDurationMs,
   type LinkTrace,
 } from '../../../scripts/bench/bitrate/traces.js';
+import { seededRandom } from '../../../scripts/bench/random.js';
 
 const SETTINGS: ControlSettings = {
   minQuantizers: 1,
