@@ -4,15 +4,14 @@
  * the bits that are left after entropy coding with the codes, at 10 bits each or so, of the fixed depth that has the same
  * score, between whole numbers of quantizers if need be.
  */
-import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
-import { readAudio, scoreSpeech, type SpeechScores } from '../../codec/index.js';
+import { scoreSpeech, type SpeechScores } from '../../codec/index.js';
 import type { TokenBlock } from '../../protocol/index.js';
-import { planEncoding } from '../cli/encodePlan.js';
 import { MODEL_OPTION } from './benchOptions.js';
 import { describeCommand, describeMachine, describeOtherLoad } from './machine.js';
 import { openTessera } from './quality/codecs.js';
 import { whiteNoise } from './random.js';
+import { readRecordings } from './recordings.js';
 import type { DepthSetting, TesseraCodec } from './rivals/tessera.js';
 
 const SCORES = [
@@ -199,12 +198,10 @@ async function main(): Promise<void> {
     },
   });
   const maxima = values.quantizers.split(',').map(Number);
-  const { tasks, failures } = await planEncoding(positionals, tmpdir(), 'tsr');
-  for (const { error } of failures) console.error(error.message);
   const codec = await openTessera(values.model);
   const { name, version, sampleRate } = codec.model.manifest;
-  const speech: Float32Array[] = [];
-  for (const { input } of tasks) speech.push(await readAudio(input, { sampleRate }));
+  const recordings = await readRecordings(positionals, sampleRate);
+  const speech = recordings.map(({ samples }) => samples);
   console.log(
     `${describeMachine()}; ${describeOtherLoad()}\n${describeCommand('bench:depth')}\n${name} ${version}, ${speech.length} recordings, means`,
   );

@@ -1,6 +1,4 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { CodecModel, encodePcm, readAudio } from '../../codec/index.js';
+import { CodecModel, encodePcm } from '../../codec/index.js';
 import { TokenDecoder, TokenEncoder, type EntropyTables } from '../../codec/entropy/index.js';
 import { loadEntropyTables } from '../../codec/entropyTables.js';
 import {
@@ -11,6 +9,7 @@ import {
   type TokenBlock,
 } from '../../protocol/index.js';
 import { describeMachine } from './machine.js';
+import { readRecordings } from './recordings.js';
 
 /** How a recording is cut into packets. */
 interface Packeting {
@@ -48,8 +47,7 @@ const tables = await loadEntropyTables(modelName);
 if (tables === undefined) throw new Error('This model has no entropy tables');
 const { frameRate, quantizers: deepest, codebookSize } = model.summary;
 const recordings: TokenBlock[][] = [];
-for (const name of (await readdir(folder)).sort()) {
-  const samples = await readAudio(join(folder, name), { sampleRate: model.manifest.sampleRate });
+for (const { samples } of await readRecordings([folder], model.manifest.sampleRate)) {
   const blocks: TokenBlock[] = [];
   for await (const block of encodePcm(model, samples)) blocks.push(block);
   recordings.push(blocks);

@@ -20,7 +20,7 @@ import { listeningPage, type ListeningItem } from './quality/listen.js';
 import { chooseSettings } from './quality/matchedRates.js';
 import type { Task, TaskResult } from './quality/measure.js';
 import { addNoise, NOISE_DESCRIPTION } from './quality/noise.js';
-import { readRecordings, type Recording } from './quality/recordings.js';
+import { readRecordings, type Recording } from './recordings.js';
 import { qualityReport } from './quality/report.js';
 import { SCORES } from './quality/scores.js';
 import { QualityThreads } from './quality/threads.js';

@@ -10,7 +10,7 @@ import { CodecModel, scoreSpeech, stoi, type SpeechScores } from '../../codec/in
 import { resolveBitrate } from '../../protocol/index.js';
 import { MODEL_OPTION } from './benchOptions.js';
 import { describeCommand, describeMachine, describeOtherLoad } from './machine.js';
-import { readRecordings } from './quality/recordings.js';
+import { readRecordings } from './recordings.js';
 import { SOUND_CONDITIONS, SPEECH_CONDITIONS } from './robustness/conditions.js';
 import { brokenBounds, compareLevels, resynthesize } from './robustness/measure.js';
 import { robustnessReport, type ConditionFigures, type ScoredSound } from './robustness/report.js';

@@ -1,13 +1,10 @@
 import { Resvg } from '@resvg/resvg-js';
 import { drawCharts } from '../lineChart.js';
-import type { Figures, SetFigures } from './figures.js';
-import { SCORES, type MeanScores } from './scores.js';
+import type { SetFigures } from './figures.js';
+import { SCORES } from './scores.js';
 
 /** Rate against every score, a chart each, as one SVG: a line for each codec, a point for each of its settings. */
-export function drawRateDistortion(
-  set: SetFigures,
-  scoresOf: (figures: Figures) => MeanScores | undefined = ({ scores }) => scores,
-): string {
+export function drawRateDistortion(set: SetFigures): string {
   const families = [...new Set(set.rows.map(({ family }) => family))];
   const charts = SCORES.map(({ key, title, isHigherBetter, range: [yMin, yMax] }) => ({
     title: `${title}, ${isHigherBetter ? 'higher' : 'lower'} is better: ${set.name}`,
@@ -20,7 +17,7 @@ export function drawRateDistortion(
       name: family,
       points: set.rows
         .filter((row) => row.family === family)
-        .map((row) => ({ x: row.kbps, y: scoresOf(row)?.[key] ?? NaN })),
+        .map((row) => ({ x: row.kbps, y: row.scores[key] })),
     })),
   }));
   return drawCharts(charts, 2);

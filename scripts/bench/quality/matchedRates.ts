@@ -1,6 +1,6 @@
 import { MAX_DEPTH_STRENGTH, stoi, type EncodedBlock } from '../../../codec/index.js';
 import type { DepthSetting, TesseraCodec } from '../rivals/tessera.js';
-import type { Recording } from './recordings.js';
+import type { Recording } from '../recordings.js';
 
 /** Bounds of the depth that are tried: so many above the least whose fixed depth is beyond the rate. */
 const DEPTHS_BEYOND = [0, 1, 2, 4];

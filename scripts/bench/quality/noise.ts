@@ -1,5 +1,5 @@
 import { whiteNoise } from '../random.js';
-import type { Recording } from './recordings.js';
+import type { Recording } from '../recordings.js';
 
 const PINK_SNR_DB = 10;
 const BABBLE_SNR_DB = 15;

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
-import { readAudio } from '../../../codec/index.js';
-import { planEncoding } from '../../cli/encodePlan.js';
+import { readAudio } from '../../codec/index.js';
+import { planEncoding } from '../cli/encodePlan.js';
 
 /** A recording, mono. */
 export interface Recording {
