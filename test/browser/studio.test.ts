@@ -479,7 +479,9 @@ test('a server that goes away is told in words, and again when there is none at 
   const { gateway: other, port } = await startGateway();
   const page = await (await browser.newContext({ reducedMotion: 'reduce' })).newPage();
   await page.goto(`http://127.0.0.1:${port}/`);
-  await page.click('[data-sample="speech-en-1.wav"]', WAIT);
+  // Until its script runs the page takes no clicks.
+  await page.waitForSelector('#bitrate:enabled', WAIT);
+  await page.click('[data-sample="speech-en-1.wav"]');
   await waitForSound(page, 0.3);
   await other.close();
   await page.waitForFunction(
