@@ -6,20 +6,25 @@ export const MAX_FRAMES_PER_RUN = 32;
 /** Streams in one run at most. */
 export const MAX_ROWS_PER_RUN = 256;
 
-/** Buckets of rows: powers of two up to this, then its multiples. */
-const MAX_BUCKET_STEP = 32;
+/** Rows of the runs on a GPU. */
+const GPU_BUCKETS = [8, 64, 128, 192, 256] as const;
 
 /**
- * Rows that a run of `rows` streams is made of, within a batch of `maxRows`. A GPU prepares each shape when it first comes,
- * so runs there are filled up to a few sizes with rows that nobody reads; a processor would only work for nothing.
+ * The sizes that runs of up to `maxRows` rows have on a GPU, smallest first; none on a processor, where all have. A GPU
+ * prepares each shape when it first comes, which takes a part of a second, and is hardly quicker with fewer rows.
+ */
+export function rowBuckets(provider: Provider, maxRows: number): number[] {
+  if (provider === 'cpu') return [];
+  return [...GPU_BUCKETS.filter((bucket) => bucket < maxRows), maxRows];
+}
+
+/**
+ * Rows that a run of `rows` streams is made of, within a batch of `maxRows`. On a GPU runs are filled up to one of
+ * {@link rowBuckets} with rows that nobody reads; a processor would only work for nothing.
  */
 export function bucketRows(rows: number, provider: Provider, maxRows: number): number {
   if (provider === 'cpu') return rows;
-  const bucket =
-    rows > MAX_BUCKET_STEP
-      ? MAX_BUCKET_STEP * Math.ceil(rows / MAX_BUCKET_STEP)
-      : 2 ** Math.ceil(Math.log2(rows));
-  return Math.min(bucket, maxRows);
+  return Math.min(GPU_BUCKETS.find((bucket) => bucket >= rows) ?? maxRows, maxRows);
 }
 
 /** A stream's stretch of frames that runs work off. */

@@ -1,7 +1,7 @@
 /**
  * How many live sessions the engine carries, without sockets:
- * `npm run bench:engine [-- --provider cpu] [--threads 1] [--batch 32] [--frames 4] [--late 100] [--first 16] [--seconds 4]`.
- * Each session is full duplex (speech to tokens and back) and gets one frame of real speech in each frame of real time.
+ * `npm run bench:engine [-- --provider cpu] [--threads 1] [--batch 32] [--frames 4] [--piece 1] [--late 100] [--first 16] [--seconds 4]`.
+ * Each session is full duplex (speech to tokens and back) and gets real speech in real time, `--piece` frames at once.
  * The naive way, one session and one frame a run, is measured in the same call. On a GPU: `--provider cuda --first 500`.
  */
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { BroadcastChannel } from 'node:worker_threads';
 import { readAudio } from '../../codec/index.js';
 import { Engine, type EngineOptions } from '../../services/engine/index.js';
-import { lateOption, MODEL_OPTION, providerOption } from './benchOptions.js';
+import { lateOption, MODEL_OPTION, PIECE_OPTION, providerOption } from './benchOptions.js';
 import { findCapacity, ratio, summarizeTrial, trialTable, type Capacity, type Trial } from './capacity.js';
 import { describeCommand, describeMachine, describeOtherLoad } from './machine.js';
 import { MEMORY_CHANNEL, type WorkerMemory } from './workerMemory.js';
@@ -27,6 +27,7 @@ const WARM_UP_MS = 500;
 const { values: options } = parseArgs({
   options: {
     ...MODEL_OPTION,
+    ...PIECE_OPTION,
     threads: { type: 'string', default: '1' },
     seconds: { type: 'string', default: '4' },
     provider: { type: 'string', default: 'cpu' },
@@ -41,23 +42,25 @@ const { values: options } = parseArgs({
 interface Feed {
   readonly push: (samples: Float32Array) => Promise<void>;
   readonly close: () => void;
-  /** When its first frame is due, in milliseconds after the trial's start. */
+  /** When its first piece is due, in milliseconds after the trial's start. */
   readonly phaseMs: number;
   sent: number;
 }
 
-/** Feeds so many sessions for a time. Frames are due by the clock, spread evenly over a frame's time. */
+/** Feeds so many sessions for a time. Pieces are due by the clock, spread evenly over a piece's time. */
 async function tryOut(engine: Engine, speech: Float32Array, count: number): Promise<Trial> {
   const { hop, frameRate } = engine.model.summary;
-  const frameMs = 1000 / frameRate;
-  const pieces = Math.floor(speech.length / hop);
+  const framesPerPiece = Number(options.piece);
+  const pieceMs = (1000 * framesPerPiece) / frameRate;
+  const pieceSamples = hop * framesPerPiece;
+  const pieces = Math.floor(speech.length / pieceSamples);
   const durationMs = WARM_UP_MS + 1000 * Number(options.seconds);
   const latenciesMs: number[] = [];
   let startMs = 0;
   let received = 0;
   const feeds = await Promise.all(
     Array.from({ length: count }, async (_, index): Promise<Feed> => {
-      const phaseMs = (index * frameMs) / count;
+      const phaseMs = (index * pieceMs) / count;
       const session = await engine.openSession({
         mode: 'resynth',
         onResult: (result) => {
@@ -66,7 +69,7 @@ async function tryOut(engine: Engine, speech: Float32Array, count: number): Prom
           const nowMs = performance.now();
           received += result.frameCount;
           for (let at = 0; at < result.frameCount; at += 1) {
-            const dueMs = phaseMs + (result.firstFrameIndex + at) * frameMs;
+            const dueMs = phaseMs + Math.floor((result.firstFrameIndex + at) / framesPerPiece) * pieceMs;
             if (dueMs >= WARM_UP_MS) latenciesMs.push(nowMs - startMs - dueMs);
           }
         },
@@ -79,13 +82,13 @@ async function tryOut(engine: Engine, speech: Float32Array, count: number): Prom
   let counted = 0;
   for (let nowMs = 0; nowMs < durationMs; nowMs = performance.now() - startMs) {
     for (const [index, feed] of feeds.entries()) {
-      for (; feed.phaseMs + feed.sent * frameMs <= nowMs; feed.sent += 1) {
+      for (; feed.phaseMs + feed.sent * pieceMs <= nowMs; feed.sent += 1) {
         // Sessions are at different places of the recording, as people are.
-        const from = ((feed.sent + 7 * index) % pieces) * hop;
+        const from = ((feed.sent + 7 * index) % pieces) * pieceSamples;
         // One that is refused is lost, and seen as that.
-        feed.push(speech.slice(from, from + hop)).catch(() => undefined);
-        sent += 1;
-        if (feed.phaseMs + feed.sent * frameMs >= WARM_UP_MS) counted += 1;
+        feed.push(speech.slice(from, from + pieceSamples)).catch(() => undefined);
+        sent += framesPerPiece;
+        if (feed.phaseMs + feed.sent * pieceMs >= WARM_UP_MS) counted += framesPerPiece;
       }
     }
     await new Promise((resolve) => setTimeout(resolve, 1));
@@ -173,7 +176,9 @@ async function main(): Promise<void> {
     `${summary.name} ${summary.version}, provider ${provider}, ${options.threads} inference thread(s)`,
   );
   const lateMs = lateOption(options.late, provider);
-  console.log(`In time: within ${lateMs} ms of the frame's last sample.\n`);
+  console.log(
+    `In time: within ${lateMs} ms of the last sample that comes with the frame (${options.piece} at once).\n`,
+  );
   const naive = await measure(speech, { maxBatch: 1, maxFramesPerRun: 1 }, 4);
   console.log(`Naive: one session, one frame a run\n\n${trialTable(naive.trials)}\n`);
   const bounds = {

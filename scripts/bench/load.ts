@@ -1,6 +1,6 @@
 /**
  * How many live sessions the whole service carries: `npm run bench:load [-- --threads 1] [--seconds 4] [--clients 2]
- * [--provider cpu] [--late 100] [--first 16] [--out docs/benchmarks/load]`. The gateway runs in a process of its own; real
+ * [--provider cpu] [--piece 1] [--late 100] [--first 16] [--out docs/benchmarks/load]`. The gateway runs in a process of its own; real
  * WebSocket clients, in further processes, send real speech in real time and get it back through the tokens. The naive
  * way, one session and one frame a run, is measured in the same call. Then, at what was found: latency at half load,
  * fairness beside clients that burst, memory in longer trials, and overload. A report and charts are written.
@@ -9,7 +9,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadManifest } from '../../codec/index.js';
-import { lateOption, MODEL_OPTION, providerOption } from './benchOptions.js';
+import { lateOption, MODEL_OPTION, PIECE_OPTION, providerOption } from './benchOptions.js';
 import { findCapacity, type Capacity } from './capacity.js';
 import { drawLoad, writeLoadReport, type LoadFigures } from './loadReport.js';
 import { runTrial, type LoadSettings } from './loadTrials.js';
@@ -25,6 +25,7 @@ const MEMORY_SECONDS = 20;
 const { values: options } = parseArgs({
   options: {
     ...MODEL_OPTION,
+    ...PIECE_OPTION,
     threads: { type: 'string', default: '1' },
     seconds: { type: 'string', default: '4' },
     clients: { type: 'string', default: '2' },
@@ -39,6 +40,7 @@ const provider = providerOption(options.provider);
 const settings: LoadSettings = {
   model: options.model,
   clients: Number(options.clients),
+  framesPerMessage: Number(options.piece),
   durationMs: 1000 * Number(options.seconds),
   lateMs: lateOption(options.late, provider === 'auto' ? 'cpu' : provider),
 };
@@ -98,7 +100,7 @@ const report = writeLoadReport(figures, {
   heading: [
     `${describeMachine()}; ${otherLoad}`,
     `\`${describeCommand('bench:load')}\``,
-    `${manifest.name} ${manifest.version}, provider ${provider}, ${options.threads} inference thread(s), ${options.clients} client processes on the same machine`,
+    `${manifest.name} ${manifest.version}, provider ${provider}, ${options.threads} inference thread(s), ${options.clients} client processes on the same machine, ${options.piece} frame(s) a message`,
     new Date().toISOString().slice(0, 10),
   ],
   chart: `${basename(options.out)}.svg`,

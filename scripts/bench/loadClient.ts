@@ -12,6 +12,8 @@ export interface LoadRequest {
   readonly sessions: number;
   /** How many of them send ten times faster than real time. */
   readonly bursting: number;
+  /** Frames in a message, each way. */
+  readonly framesPerMessage: number;
   readonly warmUpMs: number;
   readonly durationMs: number;
 }
@@ -34,21 +36,21 @@ const BURST_SPEED = 10;
 async function run(request: LoadRequest): Promise<LoadReport> {
   const { sampleRate, hop } = await loadManifest(request.model);
   const speech = await readAudio(SPEECH, { sampleRate });
-  const frameMs = (1000 * hop) / sampleRate;
-  const { url, warmUpMs, durationMs } = request;
+  const { url, framesPerMessage, warmUpMs, durationMs } = request;
+  const messageMs = (1000 * hop * framesPerMessage) / sampleRate;
   const sessions: LiveSession[] = [];
   let refused = 0;
   for (let count = request.sessions; count > 0; count -= 1) {
     try {
-      sessions.push(await LiveSession.open(url, 'resynth', speech, sampleRate));
+      sessions.push(await LiveSession.open(url, 'resynth', speech, sampleRate, framesPerMessage));
     } catch (error) {
       if (!(error instanceof TesseraError) || error.code !== 'at_capacity') throw error;
       refused += 1;
     }
   }
   const streams = sessions.map(async (session, index) => {
-    // Spread evenly over a frame's time.
-    await new Promise((resolve) => setTimeout(resolve, (frameMs * index) / sessions.length));
+    // Spread evenly over a message's time.
+    await new Promise((resolve) => setTimeout(resolve, (messageMs * index) / sessions.length));
     await session.stream(warmUpMs + durationMs, index < request.bursting ? BURST_SPEED : 1);
   });
   await Promise.all(streams);

@@ -13,6 +13,8 @@ export interface LoadSettings {
   readonly model: string;
   /** Client processes. */
   readonly clients: number;
+  /** Frames in a message, each way. */
+  readonly framesPerMessage: number;
   readonly durationMs: number;
   /** A frame is late after so long. */
   readonly lateMs: number;
@@ -33,7 +35,7 @@ export async function runTrial(
   sessions: number,
   burstShare = 0,
 ): Promise<LoadTrial> {
-  const { model, durationMs, lateMs } = settings;
+  const { model, framesPerMessage, durationMs, lateMs } = settings;
   const clients = Math.min(sessions, settings.clients);
   const running = Promise.all(
     Array.from({ length: clients }, (_, index) => {
@@ -44,6 +46,7 @@ export async function runTrial(
         model,
         sessions: share,
         bursting,
+        framesPerMessage,
         warmUpMs: WARM_UP_MS,
         durationMs,
       });

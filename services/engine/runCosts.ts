@@ -1,4 +1,5 @@
 import type { Manifest } from '../../codec/manifest.js';
+import { rowBuckets } from '../../codec/runtime/batchPlan.js';
 import { decodeBatch, StreamingDecoder } from '../../codec/runtime/decoder.js';
 import { encodeBatch, StreamingEncoder } from '../../codec/runtime/encoder.js';
 import type { CodecModel } from '../../codec/runtime/model.js';
@@ -20,7 +21,8 @@ export interface RunCost {
 }
 
 /**
- * Measures runs of one session and full ones, of each number of frames that turns use; takes a second or so. They are those
+ * Measures runs of one session and full ones, of each number of frames that turns use; takes a second or so, on a GPU some
+ * more, which prepares all shapes of runs first: one that came later would make everybody late. They are those
  * of real streams, with the copies of their states: on a GPU these cost more than the run. Shapes take turns, as they do
  * later: a run after others of its shape finds more in the caches.
  */
@@ -39,6 +41,9 @@ export async function measureRunCosts(model: CodecModel, bounds: RunBounds): Pro
         decoders.slice(0, rows).map((decoder) => ({ decoder, block: measuringBlock(decoder, frames) })),
       );
     shapes.push({ graph: 'encoder', frames, run: encode }, { graph: 'decoder', frames, run: decode });
+  }
+  for (const rows of rowBuckets(model.provider, maxBatch)) {
+    for (const { run } of shapes) await run(rows);
   }
   const costs = shapes.map(({ graph, frames }) => ({ graph, frames, oneMs: Infinity, fullMs: Infinity }));
   for (let round = 0; round <= RUNS_PER_SHAPE; round += 1) {

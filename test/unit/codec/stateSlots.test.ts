@@ -1,5 +1,5 @@
 import { CodecModel, StreamingDecoder, StreamingEncoder } from '../../../codec/index.js';
-import { bucketRows } from '../../../codec/runtime/batchPlan.js';
+import { bucketRows, rowBuckets } from '../../../codec/runtime/batchPlan.js';
 import { differingCodes } from '../../support/streams.js';
 import { readWavFixture } from '../../support/wavFixture.js';
 
@@ -62,6 +62,10 @@ test('runs are of as many rows as streams on the cpu provider, and of few sizes 
   const sizes = (provider: 'cpu' | 'cuda'): Set<number> =>
     new Set(Array.from({ length: 256 }, (_, index) => bucketRows(index + 1, provider, 256)));
   expect(sizes('cpu').size).toBe(256);
-  expect([...sizes('cuda')]).toEqual([1, 2, 4, 8, 16, 32, 64, 96, 128, 160, 192, 224, 256]);
+  expect(rowBuckets('cpu', 256)).toEqual([]);
+  // What a worker prepares when it starts is what comes later.
+  expect([...sizes('cuda')]).toEqual(rowBuckets('cuda', 256));
+  expect(rowBuckets('cuda', 256)).toEqual([8, 64, 128, 192, 256]);
+  expect(rowBuckets('cuda', 64)).toEqual([8, 64]);
   expect(bucketRows(5, 'cuda', 6)).toBe(6);
 });
