@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 
+import onnx
 import torch
 
 from evaluate import load
@@ -13,7 +14,7 @@ from storage import store_small
 from streaming import StreamingDecoder, StreamingEncoder
 
 CONTRACT = 1
-OPSET = 16
+OPSET = 17
 
 
 def check(codec: Codec, encoder: StreamingEncoder, decoder: StreamingDecoder) -> None:
@@ -43,6 +44,14 @@ def digest(manifest: dict) -> str:
     return hashlib.sha256((manifest["encoder"]["sha256"] + manifest["decoder"]["sha256"]).encode()).hexdigest()
 
 
+def entropy_entry(folder: str) -> dict:
+    """The manifest's part on the tables of train_entropy.py, where they lie in the model's folder."""
+    path = os.path.join(folder, "entropy.bin")
+    if not os.path.exists(path):
+        return {}
+    return {"entropy": {"file": "entropy.bin", "sha256": hashlib.sha256(open(path, "rb").read()).hexdigest()}}
+
+
 def write_manifest(folder: str, manifest: dict) -> None:
     with open(os.path.join(folder, "manifest.json"), "w") as file:
         json.dump(manifest, file, indent=2)
@@ -54,6 +63,10 @@ def export(module, path: str, inputs: tuple, names: list, outputs: list, axes: d
         module, inputs, path, input_names=names, output_names=outputs, dynamic_axes=axes, opset_version=OPSET,
         do_constant_folding=False, **({"dynamo": False} if torch.__version__ >= "2.5" else {}),
     )
+    attributes = [a for node in onnx.load(path).graph.node for a in node.attribute]
+    # Browsers' GPUs have no double precision, and one such constant keeps the runtime from taking the graph.
+    if any(a.type == onnx.AttributeProto.TENSOR and a.t.data_type == onnx.TensorProto.DOUBLE for a in attributes):
+        raise SystemExit(f"{path}: a constant is of double precision")
     return hashlib.sha256(open(path, "rb").read()).hexdigest()
 
 
@@ -106,11 +119,15 @@ def main() -> None:
             "residualEnergy": {"output": "residual", "reference": encoder.residual_reference},
         },
         "decoder": {"file": "decoder.onnx", "sha256": decoder_hash, "states": state(decoder.state_size)},
+        **entropy_entry(arguments.out),
         "decodesTokensOf": arguments.decodes,
         "trainingData": json.load(open(arguments.sources)) if arguments.sources else [],
     }
     if sibling:
-        manifest["encoder"] = {**sibling["encoder"], "file": f"../{os.path.basename(os.path.normpath(arguments.small))}/encoder.onnx"}
+        beside = lambda entry: {**entry, "file": f"../{os.path.basename(os.path.normpath(arguments.small))}/{entry['file']}"}
+        manifest["encoder"] = beside(sibling["encoder"])
+        if "entropy" in sibling:
+            manifest["entropy"] = beside(sibling["entropy"])
         manifest["decodesTokensOf"] = [*sibling.get("decodesTokensOf", []), digest(sibling)]
         sibling["decodesTokensOf"] = [*sibling.get("decodesTokensOf", []), digest(manifest)]
         write_manifest(arguments.small, sibling)

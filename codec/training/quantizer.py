@@ -34,8 +34,8 @@ def search(latent: torch.Tensor, codebooks: list, spans: list, paths: int) -> to
         # The nearer code c is to v, the greater is v . c - |c|^2 / 2; the offset makes paths comparable.
         scores = F.linear(seen, keys, -0.5 * keys.square().sum(1)) + offset
         gain, index = scores.flatten(1).topk(paths, dim=1)
-        codes.append(index % size)
-        parents.append(torch.div(index, size, rounding_mode="floor"))
+        parents.append(torch.div(index, size, rounding_mode="trunc"))
+        codes.append(index - parents[-1] * size)
         picked = F.embedding(codes[-1], book)
         total = picked if stage == 0 else picked + total.gather(1, parents[-1].unsqueeze(2).expand_as(picked))
     path, chosen = torch.zeros_like(codes[0][:, :1]), []

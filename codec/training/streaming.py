@@ -58,15 +58,17 @@ class StreamingHalf(nn.Module):
     def linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
         return torch.matmul(x, self.weights[f"{name}.weight"].t()) + self.weights[f"{name}.bias"]
 
-    def block(self, x: torch.Tensor, name: str, channels: int, packed: Packed) -> torch.Tensor:
+    def windows(self, x: torch.Tensor) -> torch.Tensor:
+        """Where the depthwise filters of blocks on x [B, T, C] look, [T, kernel], in what lies behind them and x."""
+        return torch.arange(x.shape[1]).unsqueeze(1) + torch.arange(self.config.kernel)
+
+    def block(self, x: torch.Tensor, name: str, channels: int, windows: torch.Tensor, packed: Packed) -> torch.Tensor:
         kernel = self.config.kernel
         w = self.weights
         padded = torch.cat([packed.take(), x], 1)
         packed.give(padded[:, -(kernel - 1) :])
-        # As a convolution of two dimensions: the runtime has a fast kernel for depthwise ones of that kind only.
-        taps = w[f"{name}.depthwise.weight"].t().reshape(channels, 1, kernel, 1)
-        y = F.conv2d(padded.transpose(1, 2).unsqueeze(3), taps, w[f"{name}.depthwise.bias"], groups=channels)
-        y = y.squeeze(3).transpose(1, 2)
+        # Not as a convolution: on CUDA the runtime plans one anew whenever its shape changes, for 10 ms each.
+        y = (padded[:, windows] * w[f"{name}.depthwise.weight"]).sum(2) + w[f"{name}.depthwise.bias"]
         y = F.layer_norm(y, (channels,), w[f"{name}.norm.weight"], w[f"{name}.norm.bias"])
         y = F.gelu(self.linear(y, f"{name}.expand"))
         # The layer scale is multiplied into constants, which the runtime does once, when it loads the graph.
@@ -121,11 +123,13 @@ class StreamingEncoder(StreamingHalf):
         log_power = torch.log(real * real + imaginary * imaginary + EPSILON)
         gain = torch.exp(0.5 * (c.power - 1.0) * log_power)
         x = self.linear(torch.cat([real * gain, imaginary * gain, log_power * 0.15 + 1.0], -1), "input")
+        windows = self.windows(x)
         for i in range(c.encoder_fine_blocks):
-            x = self.block(x, f"fine.{i}", c.encoder_fine_channels, packed)
+            x = self.block(x, f"fine.{i}", c.encoder_fine_channels, windows, packed)
         x = self.linear(x.reshape(x.shape[0], -1, c.fine_per_token * c.encoder_fine_channels), "fold")
+        windows = self.windows(x)
         for i in range(c.encoder_blocks):
-            x = self.block(x, f"coarse.{i}", c.encoder_channels, packed)
+            x = self.block(x, f"coarse.{i}", c.encoder_channels, windows, packed)
         x = F.layer_norm(x, (c.encoder_channels,), self.weights["norm.weight"], self.weights["norm.bias"])
         codes, residual = self.quantize(self.linear(x, "output"))
         return codes, packed.result(), residual
@@ -151,15 +155,17 @@ class StreamingDecoder(StreamingHalf):
         chosen = F.embedding(index, self.codebooks())
         latent = (chosen * active.unsqueeze(2).unsqueeze(3)).sum(1)
         x = self.linear(latent, "input")
+        windows = self.windows(x)
         for i in range(c.decoder_blocks):
-            x = self.block(x, f"coarse.{i}", c.decoder_channels, packed)
+            x = self.block(x, f"coarse.{i}", c.decoder_channels, windows, packed)
         x = self.linear(x, "unfold")
         x = x.reshape(x.shape[0], -1, c.decoder_fine_channels)
+        windows = self.windows(x)
         for i in range(c.decoder_fine_blocks):
-            x = self.block(x, f"fine.{i}", c.decoder_fine_channels, packed)
+            x = self.block(x, f"fine.{i}", c.decoder_fine_channels, windows, packed)
         x = self.linear(x, "head")
         real, imaginary = x[..., : c.bins], x[..., c.bins :]
-        log_power = torch.log(real * real + imaginary * imaginary + EPSILON).clamp(max=3.0)
+        log_power = torch.log(real * real + imaginary * imaginary + EPSILON).minimum(torch.tensor(3.0))
         gain = torch.exp(0.5 * (1.0 / c.power - 1.0) * log_power)
         if c.noise_bin < c.bins:
             signs = F.embedding(self.noise.rows(codes, active), self.signs.float())
@@ -175,4 +181,4 @@ class StreamingDecoder(StreamingHalf):
         total = torch.cat([pending + total[:, :tail], total[:, tail:]], 1)
         packed.give(total[:, -tail:])
         pcm = total[:, :-tail].flatten(1)
-        return pcm.clamp(-1.0, 1.0), packed.result()
+        return pcm.minimum(torch.tensor(1.0)).maximum(torch.tensor(-1.0)), packed.result()

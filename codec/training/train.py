@@ -18,7 +18,7 @@ import torch
 from config import PRESETS, Config
 from data import Crops
 from evaluate import Scorer
-from losses import Discriminators, EnvelopeLoss, SpectralLoss
+from losses import Discriminators, EnvelopeLoss, SpectralLoss, VoiceLoss
 from model import Codec
 
 PHASES = ("waveform", "quantized", "adversarial")
@@ -48,6 +48,7 @@ class Trainer:
         phase_below_hz = options.noise_from_hz or math.inf
         self.spectral = SpectralLoss(self.config.sample_rate, complex_below_hz=phase_below_hz).to(self.device)
         self.envelope = EnvelopeLoss(self.config.sample_rate).to(self.device)
+        self.voice = VoiceLoss(self.config.sample_rate).to(self.device)
         self.rate = torch.tensor(0.0, device=self.device)
         fused = dict(fused=True, capturable=True) if self.device.type == "cuda" else {}
         # A tensor as the rate lets a captured graph follow the schedule; the CPU's AdamW wants a number.
@@ -98,10 +99,12 @@ class Trainer:
         target, log_power = self.codec.spectrum.compress(self.codec.spectrum(x))
         latent = self.codec.encoder(target, log_power)
         metrics = {}
-        commitment = 0.0
+        commitment, weights = 0.0, torch.ones(len(x), device=self.device)
         if phase != "waveform":
             batch, frames, channels = latent.shape
             depth = self.depths(batch)
+            # At few codebooks there is no waveform to keep: what is left is better spent on envelopes.
+            weights = depth / self.config.quantizers
             latent, commitment, used = self.codec.quantizer(latent.reshape(-1, channels), depth.repeat_interleave(frames))
             latent = latent.reshape(batch, frames, channels)
             metrics.update(commitment=commitment, used=used)
@@ -113,10 +116,13 @@ class Trainer:
         error = (phased[0] - phased[2]).square().mean() + (phased[1] - phased[3]).square().mean()
         head = error / (phased[2].square().mean() + phased[3].square().mean())
         (spectral, mel), envelope = self.spectral(y, x), self.envelope(y, x)
+        segmental, periodicity = self.voice(y, x, weights)
         mel_weight = o.mel * (0.1 if phase == "waveform" else 1.0)
         loss = o.head * head + o.spectral * spectral + mel_weight * mel + o.envelope * envelope + o.commitment * commitment
+        loss = loss + o.segmental * segmental + o.periodicity * periodicity
         correlation = (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1) + 1e-6)
-        metrics.update(head=head, spectral=spectral, mel=mel, envelope=envelope, correlation=correlation.mean())
+        metrics.update(head=head, spectral=spectral, mel=mel, envelope=envelope, segmental=segmental, periodicity=periodicity)
+        metrics.update(correlation=correlation.mean())
         return loss, x, y, metrics
 
     def depths(self, batch: int) -> torch.Tensor:
@@ -337,6 +343,8 @@ def main() -> None:
     add("--spectral", type=float, default=5.0)
     add("--mel", type=float, default=5.0)
     add("--envelope", type=float, default=2.0)
+    add("--segmental", type=float, default=0.0)
+    add("--periodicity", type=float, default=0.0)
     add("--commitment", type=float, default=1.0)
     add("--adversarial", type=float, default=0.3)
     add("--matching", type=float, default=1.0)

@@ -70,7 +70,7 @@ class Model(torch.nn.Module):
             before = F.pad(upto, (0, 0, 1, 0))[:, :-1].masked_fill(forget[..., None], 0.0)
             h = F.relu(lower @ self.lower[stage] + before @ self.before[stage] + self.offset[stage])
             walk = leaves[:, stage, :, None] + self.size
-            shifts = torch.arange(self.levels, 0, -1)
+            shifts = torch.arange(self.levels, 0, -1, device=codes.device)
             nodes = walk >> shifts
             turns = ((walk >> (shifts - 1)) & 1).float()
             logits = (F.embedding(nodes, self.node[stage]) * h[:, :, None]).sum(3) + self.bias[stage][nodes]
@@ -80,7 +80,7 @@ class Model(torch.nn.Module):
 
 
 @torch.no_grad()
-def encode_all(codec, pcm: np.ndarray, limit: int) -> torch.Tensor:
+def encode_all(codec, pcm: np.ndarray, limit: int, device) -> torch.Tensor:
     """Codes [N, Q, F] of pieces of pcm [N] int16."""
     rate = codec.config.sample_rate
     length = PIECE_SECONDS * rate
@@ -88,23 +88,25 @@ def encode_all(codec, pcm: np.ndarray, limit: int) -> torch.Tensor:
     parts = []
     for group in np.array_split(starts, max(1, len(starts) // 8)):
         x = torch.from_numpy(np.stack([pcm[start : start + length] for start in group]).astype(np.float32)) / 32768
-        parts.append(codec.encode(x)[:, :, WARM_UP_FRAMES:].to(torch.int16))
+        parts.append(codec.encode(x.to(device))[:, :, WARM_UP_FRAMES:].to(torch.int16).cpu())
     return torch.cat(parts)
 
 
-def train(model: Model, codes: torch.Tensor, leaf: torch.Tensor, minutes: float, frames: int = 110, batch: int = 64) -> None:
-    """Adam with a cosine to zero over `minutes` of CPU time; codes [N, Q, F] int16, leaf [Q, K]."""
+def train(model: Model, codes: torch.Tensor, leaf: torch.Tensor, minutes: float, batch: int, frames: int = 110) -> None:
+    """Adam with a cosine to zero over `minutes`, on a CPU of its time; codes [N, Q, F] int16, leaf [Q, K], all on one device."""
+    device = codes.device
+    clock = time.process_time if device.type == "cpu" else time.monotonic
     pieces = codes.shape[2] // frames
     segments = codes[:, :, : pieces * frames].unflatten(2, (pieces, frames)).transpose(1, 2).flatten(0, 1)
     print(f"{len(segments)} segments of {frames} frames")
     optimizer = torch.optim.Adam(model.parameters(), 4e-3, (0.9, 0.99))
-    start, step, shown = time.process_time(), 0, 0.0
-    order = torch.randperm(len(segments))
-    while (done := (time.process_time() - start) / 60 / minutes) < 1:
+    start, step, shown = clock(), 0, 0.0
+    order = torch.randperm(len(segments), device=device)
+    while (done := (clock() - start) / 60 / minutes) < 1:
         at = step * batch % (len(segments) - batch)
         picked = segments[order[at : at + batch]].long()
         leaves = torch.stack([leaf[stage][picked[:, stage]] for stage in range(model.quantizers)], 1)
-        forget = torch.rand(picked.shape[0], frames) < 0.03
+        forget = torch.rand(picked.shape[0], frames, device=device) < 0.03
         forget[:, 0] = True
         bits = model(picked, leaves, forget).mean((0, 1)) / np.log(2)
         for group in optimizer.param_groups:
@@ -116,10 +118,10 @@ def train(model: Model, codes: torch.Tensor, leaf: torch.Tensor, minutes: float,
             # So that they keep 7 bits behind the point as bytes.
             model.embedding.clamp_(-LARGEST_BYTE, LARGEST_BYTE)
             model.node.clamp_(-LARGEST_BYTE, LARGEST_BYTE)
-        shown = 0.98 * shown + 0.02 * bits.detach().numpy() if step else bits.detach().numpy()
+        shown = 0.98 * shown + 0.02 * bits.detach() if step else bits.detach()
         step += 1
-        if step % 20 == 0:
-            print(f"{step} {done:.2f} {shown.mean():.3f} bits a code:", " ".join(f"{b:.2f}" for b in shown), flush=True)
+        if step % 100 == 0:
+            print(f"{step} {done:.2f} {shown.mean():.3f} bits a code:", " ".join(f"{b:.2f}" for b in shown.tolist()), flush=True)
 
 
 def write(model: Model, leaf: torch.Tensor, path: str) -> None:
@@ -149,24 +151,26 @@ if __name__ == "__main__":
     parser.add_argument("checkpoint")
     parser.add_argument("data", help="folder made by data.py")
     parser.add_argument("out")
-    parser.add_argument("--minutes", type=float, default=15.0, help="of training, in CPU time")
+    parser.add_argument("--minutes", type=float, default=15.0, help="of training; without a GPU, of CPU time")
+    parser.add_argument("--batch", type=int, default=64, help="segments of 2.2 s a step")
     parser.add_argument("--pieces", type=int, default=0, help="pieces of 20 s to train on; 0: all")
     parser.add_argument("--embedding", type=int, default=32)
     parser.add_argument("--hidden", type=int, default=32)
     parser.add_argument("--codes", help="file to keep the codes in, or to take them from")
     arguments = parser.parse_args()
     torch.manual_seed(1)
-    codec = load(arguments.checkpoint, "cpu")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    codec = load(arguments.checkpoint, device)
     if arguments.codes and os.path.exists(arguments.codes):
         codes = torch.from_numpy(np.load(arguments.codes))
     else:
-        codes = encode_all(codec, np.load(os.path.join(arguments.data, "train.npy"), mmap_mode="r"), arguments.pieces)
+        codes = encode_all(codec, np.load(os.path.join(arguments.data, "train.npy"), mmap_mode="r"), arguments.pieces, device)
         if arguments.codes:
             np.save(arguments.codes, codes.numpy())
-    books = codec.quantizer.codebooks.numpy()
+    books = codec.quantizer.codebooks.cpu().numpy()
     if books.shape[1] & (books.shape[1] - 1):
         raise SystemExit("The tree needs codebooks whose size is a power of two")
     leaf = torch.from_numpy(np.stack([tree_order(book) for book in books]))
-    model = Model(books.shape[0], books.shape[1], arguments.embedding, arguments.hidden)
-    train(model, codes, leaf, arguments.minutes)
-    write(model, leaf, arguments.out)
+    model = Model(books.shape[0], books.shape[1], arguments.embedding, arguments.hidden).to(device)
+    train(model, codes.to(device), leaf.to(device), arguments.minutes, arguments.batch)
+    write(model.cpu(), leaf, arguments.out)
