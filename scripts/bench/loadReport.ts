@@ -47,7 +47,7 @@ export function writeLoadReport(figures: LoadFigures, notes: LoadReportNotes): s
 
 ${notes.heading.map((line) => `- ${line}`).join('\n')}
 
-Sessions are full duplex: speech goes in, 20 ms of it each 20 ms, and comes back through the tokens. A number of
+Sessions are full duplex: speech goes in in real time and comes back through the tokens. A number of
 sessions is served when ${100 * IN_TIME_SHARE}% of the frames come back within ${notes.lateMs} ms and none is lost. Latencies come on top of the
 algorithmic delay. Each trial counts ${notes.seconds} s after a second of warm-up.
 
