@@ -174,9 +174,12 @@ function decide(
   settings: ControlSettings,
 ): ControlStep {
   const frameIndex = state.inFlight.at(-1)?.endFrameIndex ?? 0;
-  const { shape } = choosePacketShape(sendingBitsPerSecond(state), settings, frameIndex);
+  const sending = sendingBitsPerSecond(state);
+  const atTarget = choosePacketShape(state.targetBitsPerSecond, settings, frameIndex);
+  const { shape } =
+    sending === state.targetBitsPerSecond ? atTarget : choosePacketShape(sending, settings, frameIndex);
   // What is not tried cannot be known to fit: the target waits where other packets become possible.
-  const { nextBitsPerSecond } = choosePacketShape(state.targetBitsPerSecond, settings, frameIndex);
+  const { nextBitsPerSecond } = atTarget;
   const targetBitsPerSecond = Math.min(
     state.targetBitsPerSecond,
     rateBounds(settings).most,

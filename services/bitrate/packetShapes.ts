@@ -1,5 +1,5 @@
 import type { ControlSettings, PacketShape } from './types.js';
-import { wireBitsPerSecond } from './wireCost.js';
+import { quantizersWithin, ROUNDING, wireBitsPerSecond } from './wireCost.js';
 
 /** Packets that gather sound for so long are worth one halving of the codebooks less than packets of one frame. */
 const GATHERING_MS_PER_HALVING = 400;
@@ -21,25 +21,30 @@ export function choosePacketShape(
   frameIndex: number,
 ): ChosenShape {
   const { minQuantizers, maxQuantizers, maxFramesPerPacket, frameMs } = settings;
+  // Two to the power of the worth: what is compared often has no logarithms.
+  const worthOfFrame = 2 ** (-frameMs / GATHERING_MS_PER_HALVING);
   let shape: PacketShape = { quantizers: minQuantizers, framesPerPacket: maxFramesPerPacket };
-  let best = worthOf(shape, frameMs);
-  const dearer: { readonly worth: number; readonly rate: number }[] = [];
+  let best = minQuantizers * worthOfFrame ** maxFramesPerPacket;
+  let framesWorth = 1;
   for (let framesPerPacket = 1; framesPerPacket <= maxFramesPerPacket; framesPerPacket += 1) {
-    for (let quantizers = minQuantizers; quantizers <= maxQuantizers; quantizers += 1) {
-      const candidate = { quantizers, framesPerPacket };
-      const worth = worthOf(candidate, frameMs);
-      if (worth <= best) continue;
-      const rate = wireBitsPerSecond(candidate, settings, frameIndex);
-      if (rate <= bitsPerSecond) [shape, best] = [candidate, worth];
-      else dearer.push({ worth, rate });
-    }
+    framesWorth *= worthOfFrame;
+    const fitting = quantizersWithin(bitsPerSecond, framesPerPacket, settings, frameIndex);
+    const quantizers = Math.min(maxQuantizers, fitting);
+    if (quantizers < minQuantizers || quantizers * framesWorth <= best) continue;
+    shape = { quantizers, framesPerPacket };
+    best = quantizers * framesWorth;
   }
-  const next = dearer.filter(({ worth }) => worth > best).map(({ rate }) => rate);
-  return { shape, nextBitsPerSecond: Math.min(Infinity, ...next) };
-}
-
-function worthOf({ quantizers, framesPerPacket }: PacketShape, frameMs: number): number {
-  return Math.log2(quantizers) - (framesPerPacket * frameMs) / GATHERING_MS_PER_HALVING;
+  let nextBitsPerSecond = Infinity;
+  framesWorth = 1;
+  for (let framesPerPacket = 1; framesPerPacket <= maxFramesPerPacket; framesPerPacket += 1) {
+    framesWorth *= worthOfFrame;
+    // The fewest codebooks that make packets of so many frames better.
+    const quantizers = Math.max(minQuantizers, Math.floor(best / framesWorth + ROUNDING) + 1);
+    if (quantizers > maxQuantizers) continue;
+    const rate = wireBitsPerSecond({ quantizers, framesPerPacket }, settings, frameIndex);
+    nextBitsPerSecond = Math.min(nextBitsPerSecond, rate);
+  }
+  return { shape, nextBitsPerSecond };
 }
 
 /** The least and the most that the session's packets can take on the wire, in bits a second. */

@@ -8,6 +8,9 @@ const MAX_SHORT_PAYLOAD_BYTES = 125;
 /** The varint of any number of codebooks below 128. */
 const QUANTIZERS_BYTES = 1;
 
+/** What sums of whole numbers may be off by, in floating point. */
+export const ROUNDING = 1e-6;
+
 /** Bytes on the wire of a binary frame of so many bytes, sent by a server in a segment of its own. */
 export function wireBytesOf(frameBytes: number): number {
   return TCP_IP_HEADER_BYTES + (frameBytes > MAX_SHORT_PAYLOAD_BYTES ? 4 : 2) + frameBytes;
@@ -37,4 +40,21 @@ export function wireBitsPerSecond(
   return (
     (8 * 1000 * packetWireBytes(shape, settings, frameIndex)) / (shape.framesPerPacket * settings.frameMs)
   );
+}
+
+/** The most codebooks of TOKENS frames of so many frames within a rate on the wire; below 1 where not even one fits. */
+export function quantizersWithin(
+  bitsPerSecond: number,
+  framesPerPacket: number,
+  settings: Pick<ControlSettings, 'bitsPerCode' | 'frameMs'>,
+  frameIndex: number,
+): number {
+  const { bitsPerCode, frameMs } = settings;
+  const wireBytes = Math.floor((bitsPerSecond * framesPerPacket * frameMs) / 8000 + ROUNDING);
+  const shortBytes = Math.min(MAX_SHORT_PAYLOAD_BYTES, wireBytes - TCP_IP_HEADER_BYTES - 2);
+  const frameBytes = Math.max(shortBytes, wireBytes - TCP_IP_HEADER_BYTES - 4);
+  const codeBytes = frameBytes - tokensHeaderBytes(frameIndex, framesPerPacket);
+  const quantizers = Math.floor((8 * codeBytes) / (framesPerPacket * bitsPerCode) + ROUNDING);
+  const isWithin = wireBitsPerSecond({ quantizers, framesPerPacket }, settings, frameIndex) <= bitsPerSecond;
+  return isWithin ? quantizers : quantizers - 1;
 }
