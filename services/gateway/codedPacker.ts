@@ -27,6 +27,7 @@ export function tablesFor(
 
 /** Packs tokens by entropy coding; each packet continues the one before unless that cannot be. */
 export class CodedPacker implements TokenPacker {
+  readonly coding = 'entropy';
   readonly mixesDepths = true;
   /** Whether packets may lean on the ones before: not where those may still be dropped on their way. */
   chains = true;
@@ -37,6 +38,11 @@ export class CodedPacker implements TokenPacker {
   constructor(tables: EntropyTables, model: ModelSummary) {
     this.#encoder = new TokenEncoder(tables);
     this.#model = model;
+  }
+
+  /** See {@link TokenPacker.standsAlone}. */
+  get standsAlone(): boolean {
+    return !this.chains;
   }
 
   /** See {@link TokenPacker.pack}. */

@@ -15,6 +15,7 @@ import {
 } from './packetizer.js';
 import { maxFramesUnderControl, RateControl } from './rateControl.js';
 import type { Acknowledgement } from './sessionContext.js';
+import type { SharedPackets } from './sharedPackets.js';
 
 /** What a {@link PacketOutput} works with. */
 export interface PacketOutputOptions {
@@ -28,6 +29,8 @@ export interface PacketOutputOptions {
   readonly log: Logger;
   /** What of the frames that are added now is sound, where the output is PCM. */
   readonly sound: () => SoundRange;
+  /** Of the stream that it is subscribed to. */
+  readonly shared: () => SharedPackets | undefined;
 }
 
 /** From results of the codec to packets in the queue, with the link's say about their size where it is asked for. */
@@ -41,7 +44,7 @@ export class PacketOutput {
   #control: RateControl | undefined;
 
   constructor({ output, bitrate }: OpenMessage, options: PacketOutputOptions) {
-    const { model, maxFramesPerPacket, sound, range } = options;
+    const { model, maxFramesPerPacket, sound, range, shared } = options;
     this.#options = options;
     this.framesPerPacket =
       bitrate?.control === 'adaptive'
@@ -56,7 +59,8 @@ export class PacketOutput {
       this.#packetizer = new WindowPacketizer(tables, model, bitsPerPacket, framesPerPacket);
     } else {
       this.#packer = tables && new CodedPacker(tables, model);
-      this.#packetizer = new TokenPacketizer(this.#packer ?? plainPacker(model), this.framesPerPacket);
+      const packer = this.#packer ?? plainPacker(model);
+      this.#packetizer = new TokenPacketizer(packer, this.framesPerPacket, shared);
     }
     this.setControl(bitrate?.control, range);
   }

@@ -1,8 +1,10 @@
 import { encodeFrame } from '../../protocol/frames.js';
+import type { Coding } from '../../protocol/clientMessages.js';
 import { bytesPerSample, type PcmFormat } from '../../protocol/pcm.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
 import { sliceFrames, type TokenBlock } from '../../protocol/tokens.js';
 import type { EngineResult } from '../engine/index.js';
+import type { SharedPackets } from './sharedPackets.js';
 
 /** A binary frame that is ready to be sent, and the frames that it carries. */
 export interface Packet {
@@ -25,6 +27,9 @@ export interface Packetizer {
 
 /** Makes packets of token blocks that follow each other. */
 export interface TokenPacker {
+  readonly coding: Coding;
+  /** Whether a packet follows from its blocks alone, whatever was packed before. */
+  readonly standsAlone: boolean;
   /** Whether frames of different numbers of codebooks can share a packet. */
   readonly mixesDepths: boolean;
   readonly pack: (blocks: readonly TokenBlock[]) => Uint8Array;
@@ -34,12 +39,15 @@ export interface TokenPacker {
 export class TokenPacketizer implements Packetizer {
   framesPerPacket: number;
   readonly #packer: TokenPacker;
+  readonly #shared: () => SharedPackets | undefined;
   #pending: TokenBlock[] = [];
   #pendingFrames = 0;
 
-  constructor(packer: TokenPacker, framesPerPacket: number) {
+  /** `shared` has the packets of others who get the same frames, where there are any. */
+  constructor(packer: TokenPacker, framesPerPacket: number, shared: () => SharedPackets | undefined) {
     this.#packer = packer;
     this.framesPerPacket = framesPerPacket;
+    this.#shared = shared;
   }
 
   get pendingFrames(): number {
@@ -78,13 +86,16 @@ export class TokenPacketizer implements Packetizer {
     const frameCount = this.#pendingFrames;
     this.#pending = [];
     this.#pendingFrames = 0;
-    return { firstFrameIndex, frameCount, bytes: this.#packer.pack(blocks) };
+    const bytes = this.#shared()?.pack(this.#packer, blocks) ?? this.#packer.pack(blocks);
+    return { firstFrameIndex, frameCount, bytes };
   }
 }
 
 /** Packs codes at their full width: a packet has one number of codebooks. */
 export function plainPacker(model: ModelSummary): TokenPacker {
   return {
+    coding: 'packed',
+    standsAlone: true,
     mixesDepths: false,
     pack: (blocks) => encodeFrame({ kind: 'tokens', ...joinBlocks(blocks) }, model),
   };

@@ -76,6 +76,7 @@ export class Session {
       maxFramesPerPacket: context.limits.maxFramesPerPacket,
       log: this.#log,
       sound: () => this.#soundRange(),
+      shared: () => this.#subscribed?.sharedPackets,
     });
   }
 

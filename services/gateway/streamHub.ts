@@ -1,6 +1,7 @@
 import { TesseraError } from '../../protocol/errors.js';
 import type { TokenBlock } from '../../protocol/tokens.js';
 import type { GatewayLimits } from './limits.js';
+import { SharedPackets } from './sharedPackets.js';
 
 /** What a stream tells a session that is subscribed to it. None of these may throw. */
 export interface StreamListener {
@@ -18,6 +19,7 @@ export interface StreamListener {
 export interface Subscription {
   /** Index of the next frame that comes. */
   readonly nextFrameIndex: number;
+  readonly sharedPackets: SharedPackets;
   /** Takes nothing more. Safe to call again. */
   close(): void;
 }
@@ -70,6 +72,7 @@ export class PublishedStream {
   readonly #maxSubscribers: number;
   readonly #onEnd: () => void;
   readonly #listeners = new Set<StreamListener>();
+  readonly #sharedPackets = new SharedPackets();
   #nextFrameIndex = 0;
 
   /** Use {@link StreamHub.publish}. */
@@ -110,6 +113,7 @@ export class PublishedStream {
       get nextFrameIndex() {
         return nextFrameIndex();
       },
+      sharedPackets: this.#sharedPackets,
       close: () => this.#listeners.delete(listener),
     };
   }

@@ -4,6 +4,7 @@ import type { EngineResult, EngineSession } from '../engine/index.js';
 import { InputPump } from './inputPump.js';
 import type { GatewayLimits } from './limits.js';
 import type { SessionInput, SessionInputHost } from './sessionInput.js';
+import type { SharedPackets } from './sharedPackets.js';
 import type { StreamHub, Subscription } from './streamHub.js';
 import { skipInPieces } from './tokenInput.js';
 
@@ -65,6 +66,11 @@ export class StreamInput implements SessionInput {
   /** Index of the next frame that comes. */
   get nextFrameIndex(): number {
     return this.#subscription.nextFrameIndex;
+  }
+
+  /** The stream's, for all its subscribers. */
+  get sharedPackets(): SharedPackets {
+    return this.#subscription.sharedPackets;
   }
 
   add(): void {

@@ -1,0 +1,56 @@
+import { SharedPackets } from '../../../services/gateway/sharedPackets.js';
+import { plainPacker, TokenPacketizer, type TokenPacker } from '../../../services/gateway/packetizer.js';
+import type { ModelSummary } from '../../../protocol/serverMessages.js';
+import { takeQuantizers, type TokenBlock } from '../../../protocol/tokens.js';
+
+const MODEL = { codebookSize: 1024 } as ModelSummary;
+
+function block(firstFrameIndex: number): TokenBlock {
+  const codes = Uint16Array.from({ length: 8 }, (_, at) => 8 * firstFrameIndex + at);
+  return { firstFrameIndex, frameCount: 1, quantizers: 8, codes };
+}
+
+function subscriber(shared: SharedPackets, packer: TokenPacker, quantizers: number, framesPerPacket: number) {
+  const packetizer = new TokenPacketizer(packer, framesPerPacket, () => shared);
+  return (each: TokenBlock) =>
+    packetizer.add({ kind: 'tokens', block: takeQuantizers(each, quantizers) }).map(({ bytes }) => bytes);
+}
+
+test('subscribers who get the same packet share its bytes, and only those', () => {
+  const shared = new SharedPackets();
+  const shapes = [
+    [4, 2],
+    [4, 2],
+    [3, 2],
+    [4, 1],
+  ] as const;
+  const all = shapes.map(([depth, frames]) => subscriber(shared, plainPacker(MODEL), depth, frames));
+  const alone = shapes.map(([depth, frames]) =>
+    subscriber(new SharedPackets(), plainPacker(MODEL), depth, frames),
+  );
+  for (let at = 0; at < 100; at += 1) {
+    const got = all.map((add) => add(block(at)));
+    expect(got).toEqual(alone.map((add) => add(block(at))));
+    if (at % 2 === 1) expect(got[0]?.[0]).toBe(got[1]?.[0]);
+  }
+});
+
+test('packets that lean on others are not shared, and old ones are let go', () => {
+  const shared = new SharedPackets();
+  let made = 0;
+  const packer = (standsAlone: boolean): TokenPacker => ({
+    coding: 'entropy',
+    standsAlone,
+    mixesDepths: true,
+    pack: () => Uint8Array.of((made += 1)),
+  });
+  const pack = (at: number, alone = true): Uint8Array => shared.pack(packer(alone), [block(at)]);
+  expect(pack(0)).toBe(pack(0));
+  expect(pack(0, false)).not.toEqual(pack(0));
+  expect(made).toBe(2);
+  for (let at = 1; at <= 512; at += 1) pack(at);
+  expect(pack(512)).toBe(pack(512));
+  const before = made;
+  pack(0);
+  expect(made).toBe(before + 1);
+});
