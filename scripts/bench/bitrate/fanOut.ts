@@ -9,6 +9,8 @@ export interface FanOutFigures {
   readonly encodedFrames: number;
   /** Frames that the subscribers got, of those that they should have got. */
   readonly deliveredShare: number;
+  /** That each subscriber got: what it costs follows them, and the link and the load decide how many there are. */
+  readonly packetsPerSecond: number;
   /** CPU seconds a second, of one core: the publisher alone, with all, and what each subscriber adds. */
   readonly aloneShare: number;
   readonly allShare: number;
@@ -65,6 +67,7 @@ export async function measureFanOut(
       encodedFrames: all.encodedFrames,
       deliveredShare:
         delivered.reduce((total, { frameCount }) => total + frameCount, 0) / (all.frames * subscribers),
+      packetsPerSecond: delivered.length / (subscribers * all.seconds),
       aloneShare: alone.share,
       allShare: all.share,
       eachShare: (all.share - alone.share) / subscribers,
@@ -84,6 +87,7 @@ async function measure(
   readonly firstFrame: number;
   readonly frames: number;
   readonly encodedFrames: number;
+  readonly seconds: number;
   readonly share: number;
 }> {
   const drained = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
@@ -102,6 +106,7 @@ async function measure(
     firstFrame,
     frames: publisher.sentMs.length - firstFrame,
     encodedFrames: grew('tessera_output_frames_total{mode="encode"}', atEnd),
+    seconds,
     share: grew('process_cpu_seconds_total', after) / seconds,
   };
 }
