@@ -14,35 +14,35 @@ from torch import nn
 from config import Config
 
 
-def search(latent: torch.Tensor, codebooks: list, spans: list, paths: int) -> torch.Tensor:
+def search(latent: torch.Tensor, codebooks: torch.Tensor, spans: list, paths: int) -> torch.Tensor:
     """Codes [N, Q] of latents [N, C] by a beam search (as for residual quantizers in arXiv 1509.05195): of all ways to go
     on from the `paths` best so far, each stage keeps the best ones, by the distance from what they have seen of the latent.
 
-    codebooks: Q of [K, C]; spans: first and behind the last channel of each group. With one path each code is the nearest.
+    codebooks: [Q, K, C]; spans: first and behind the last channel of each group. With one path each code is the nearest.
     """
-    size = codebooks[0].shape[0]
-    total = gain = None
+    quantizers, size, channels = codebooks.shape
+    table = codebooks.flatten(0, 1)
+    first_rows = torch.arange(latent.shape[0], device=latent.device).unsqueeze(1)
+    left, gain, start = latent, None, first_rows
     codes, parents = [], []
-    for stage, book in enumerate(codebooks):
-        if stage < len(spans):
-            first, end = spans[stage]
-            seen, keys = latent[:, None, first:end], book[:, first:end]
-            offset = 0.0 if gain is None else gain.unsqueeze(2)
-        else:
-            seen, keys = latent.unsqueeze(1) - total, book
-            offset = -0.5 * seen.square().sum(2, keepdim=True)
-        # The nearer code c is to v, the greater is v . c - |c|^2 / 2; the offset makes paths comparable.
-        scores = F.linear(seen, keys, -0.5 * keys.square().sum(1)) + offset
+    for stage in range(quantizers):
+        first, end = spans[stage] if stage < len(spans) else (0, channels)
+        seen, keys = latent[:, first:end] if stage < len(spans) else left, codebooks[stage][:, first:end]
+        # Half of how much nearer code c brings the latent's square: v . c - |c|^2 / 2. Its sum over stages compares paths.
+        scores = F.linear(seen, keys, -0.5 * keys.square().sum(1))
+        if stage > 0:
+            scores = scores.reshape(-1, 1 if stage < len(spans) else paths, size) + gain.unsqueeze(2)
         gain, index = scores.flatten(1).topk(paths, dim=1)
-        parents.append(torch.div(index, size, rounding_mode="trunc"))
-        codes.append(index - parents[-1] * size)
-        picked = F.embedding(codes[-1], book)
-        total = picked if stage == 0 else picked + total.gather(1, parents[-1].unsqueeze(2).expand_as(picked))
-    path, chosen = torch.zeros_like(codes[0][:, :1]), []
+        codes.append((index % size).reshape(-1))
+        # Rows of `left` that the best go on from.
+        parents.append((start + torch.div(index, size, rounding_mode="trunc")).reshape(-1))
+        start = first_rows * paths
+        left = left[parents[-1]] - table[codes[-1] + stage * size]
+    row, chosen = start.reshape(-1), []
     for code, parent in zip(reversed(codes), reversed(parents)):
-        chosen.append(code.gather(1, path))
-        path = parent.gather(1, path)
-    return torch.cat(chosen[::-1], 1)
+        chosen.append(code[row])
+        row = parent[row]
+    return torch.cat(chosen[::-1]).reshape(quantizers, -1).t()
 
 
 class MaskedChannelRVQ(nn.Module):
@@ -104,7 +104,7 @@ class MaskedChannelRVQ(nn.Module):
 
     def encode(self, latent: torch.Tensor) -> torch.Tensor:
         """Codes [Q, N] of latents [N, C]."""
-        return search(latent, list(self.codebooks), self.spans, self.paths).t()
+        return search(latent, self.codebooks, self.spans, self.paths).t()
 
     def decode(self, codes: torch.Tensor, active: torch.Tensor) -> torch.Tensor:
         """Sum of the chosen code vectors. codes [Q, N], active [Q, N] of 0 or 1; returns [N, C]."""

@@ -97,16 +97,14 @@ class StreamingEncoder(StreamingHalf):
 
         Channels that no quantizer has seen yet are part of the residual as they are.
         """
-        batch = latent.shape[0]
+        c, (batch, frames) = self.config, latent.shape[:2]
         latent = latent.flatten(0, 1)
-        books = [self.codebooks[stage].float() for stage in range(self.config.quantizers)]
-        codes = search(latent, books, self.spans, self.config.search_paths)
-        rest, energies = latent, []
-        for stage, book in enumerate(books):
-            rest = rest - F.embedding(codes[:, stage], book)
-            energies.append(rest.square().sum(1))
-        by_frame = lambda values: torch.stack([value.reshape(batch, -1) for value in values], 1)
-        return by_frame(codes.unbind(1)).int(), by_frame(energies) / self.residual_reference
+        codebooks = self.codebooks.float()
+        codes = search(latent, codebooks, self.spans, c.search_paths)
+        picked = F.embedding(codes + torch.arange(c.quantizers) * c.codebook_size, codebooks.flatten(0, 1))
+        rest = latent.unsqueeze(1) - torch.matmul(torch.ones(c.quantizers, c.quantizers).tril(), picked)
+        by_frame = lambda values: values.reshape(batch, frames, c.quantizers).transpose(1, 2)
+        return by_frame(codes.int()), by_frame(rest.square().sum(2) / self.residual_reference)
 
     def forward(self, pcm: torch.Tensor, state: torch.Tensor):
         c, packed = self.config, Packed(state, self.state_shapes)
