@@ -58,15 +58,23 @@ def write_manifest(folder: str, manifest: dict) -> None:
         file.write("\n")
 
 
+def holds_doubles(model: onnx.ModelProto) -> bool:
+    """Whether a constant is of double precision or widened to it. Browsers' GPUs have none, and onnxruntime-web's build
+    for them refuses such a graph.
+    """
+    double = onnx.TensorProto.DOUBLE
+    attributes = [a for node in model.graph.node for a in node.attribute]
+    constants = [*model.graph.initializer, *(a.t for a in attributes if a.type == onnx.AttributeProto.TENSOR)]
+    return any(t.data_type == double for t in constants) or any(a.name == "to" and a.i == double for a in attributes)
+
+
 def export(module, path: str, inputs: tuple, names: list, outputs: list, axes: dict) -> str:
     torch.onnx.export(
         module, inputs, path, input_names=names, output_names=outputs, dynamic_axes=axes, opset_version=OPSET,
         do_constant_folding=False, **({"dynamo": False} if torch.__version__ >= "2.5" else {}),
     )
-    attributes = [a for node in onnx.load(path).graph.node for a in node.attribute]
-    # Browsers' GPUs have no double precision, and one such constant keeps the runtime from taking the graph.
-    if any(a.type == onnx.AttributeProto.TENSOR and a.t.data_type == onnx.TensorProto.DOUBLE for a in attributes):
-        raise SystemExit(f"{path}: a constant is of double precision")
+    if holds_doubles(onnx.load(path)):
+        raise SystemExit(f"{path}: something in it is of double precision")
     return hashlib.sha256(open(path, "rb").read()).hexdigest()
 
 
