@@ -35,6 +35,27 @@ export class RangeEncoder {
 
   /** The bytes so far, as few as tell the bits apart from all others; the encoder starts anew. */
   finish(): Uint8Array {
+    const result = this.#end();
+    this.#length = 0;
+    this.#low = 0;
+    this.#range = 0xffffffff;
+    return result;
+  }
+
+  /** What {@link finish} would give now; the encoder goes on. */
+  peek(): Uint8Array {
+    const low = this.#low;
+    const length = this.#length;
+    // A carry may go into all bytes so far.
+    const bytes = this.#bytes.slice();
+    const result = this.#end();
+    this.#bytes = bytes;
+    this.#length = length;
+    this.#low = low;
+    return result;
+  }
+
+  #end(): Uint8Array {
     // The value within the last interval with the most zeros at its end; the reader takes missing bytes for zeros.
     const end = this.#low + this.#range;
     for (let bits = 32; bits >= 0; bits -= 8) {
@@ -48,11 +69,7 @@ export class RangeEncoder {
     for (let at = 0; at < 4; at += 1) this.#shift();
     let length = this.#length;
     while (length > 0 && this.#bytes[length - 1] === 0) length -= 1;
-    const result = this.#bytes.slice(0, length);
-    this.#length = 0;
-    this.#low = 0;
-    this.#range = 0xffffffff;
-    return result;
+    return this.#bytes.slice(0, length);
   }
 
   /** Moves the top byte out; a carry goes into the bytes before it. */

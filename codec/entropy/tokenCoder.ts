@@ -42,16 +42,42 @@ export class TokenEncoder {
     const segments: Uint8Array[] = [];
     this.#model.begin(frameCount);
     for (let quantizer = 0; quantizer < quantizers; quantizer += 1) {
-      const row = codes.subarray(quantizer * frameCount, (quantizer + 1) * frameCount);
-      this.#model.code(quantizer, row, depths, (turn, probability) => {
-        coder.encode(turn, probability);
-        return turn;
-      });
+      this.#encodeRow(quantizer, codes, depths);
       if (isCuttable) segments.push(coder.finish());
     }
     if (!isCuttable) segments.push(coder.finish());
     this.#model.end(frameCount, quantizers);
     return { firstFrameIndex, frameCount, quantizers, isContinued, isVaried, isCuttable, segments };
+  }
+
+  /**
+   * One packet of blocks that follow each other and have equally many codebooks, cut to 1, 2 and so on up to all of them.
+   * Each stands alone, and has the bytes that {@link encode} would give it.
+   * @throws RangeError as {@link encode} does, and for blocks of different depths.
+   */
+  encodeCuts(blocks: readonly TokenBlock[]): CodedRun[] {
+    const { firstFrameIndex, frameCount, quantizers, depths, codes } = gather(blocks, this.#tables);
+    if (depths.some((depth) => depth !== quantizers)) throw new RangeError('The frames differ in depth');
+    // No reader has gone the same way: nothing may continue this.
+    this.#nextFrameIndex = undefined;
+    this.#model.reset();
+    this.#model.begin(frameCount);
+    const flags = { isContinued: false, isVaried: false, isCuttable: false };
+    const runs: CodedRun[] = [];
+    for (let quantizer = 0; quantizer < quantizers; quantizer += 1) {
+      this.#encodeRow(quantizer, codes, depths);
+      const segment = quantizer + 1 < quantizers ? this.#coder.peek() : this.#coder.finish();
+      runs.push({ firstFrameIndex, frameCount, quantizers: quantizer + 1, ...flags, segments: [segment] });
+    }
+    return runs;
+  }
+
+  #encodeRow(quantizer: number, codes: Uint16Array, depths: Uint8Array): void {
+    const row = codes.subarray(quantizer * depths.length, (quantizer + 1) * depths.length);
+    this.#model.code(quantizer, row, depths, (turn, probability) => {
+      this.#coder.encode(turn, probability);
+      return turn;
+    });
   }
 
   #encodeDepths(depths: Uint8Array): void {

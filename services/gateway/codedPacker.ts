@@ -53,6 +53,12 @@ export class CodedPacker implements TokenPacker {
     return encodeFrame({ kind: 'coded', ...run }, this.#model);
   }
 
+  /** See {@link TokenPacker.packCuts}. */
+  packCuts(blocks: readonly TokenBlock[]): readonly Uint8Array[] {
+    this.restart();
+    return this.#encoder.encodeCuts(blocks).map((run) => encodeFrame({ kind: 'coded', ...run }, this.#model));
+  }
+
   /** Makes the next packet stand alone: one before it has not reached its reader. */
   restart(): void {
     this.#chainFrames = Infinity;

@@ -33,6 +33,11 @@ export interface TokenPacker {
   /** Whether frames of different numbers of codebooks can share a packet. */
   readonly mixesDepths: boolean;
   readonly pack: (blocks: readonly TokenBlock[]) => Uint8Array;
+  /**
+   * What {@link pack} gives of blocks of equal depth that are cut to 1, 2 and so on up to all codebooks, where that takes
+   * less time than to pack each.
+   */
+  readonly packCuts?: (blocks: readonly TokenBlock[]) => readonly Uint8Array[];
 }
 
 /** Tokens, in packets of so many frames. */

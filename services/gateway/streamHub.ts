@@ -88,6 +88,7 @@ export class PublishedStream {
   /** Gives the next frames to all. */
   add(block: TokenBlock): void {
     this.#nextFrameIndex = block.firstFrameIndex + block.frameCount;
+    this.#sharedPackets.note(block);
     for (const listener of this.#listeners) listener.onBlock(block);
   }
 

@@ -71,6 +71,20 @@ describe('entropy coding of real speech', () => {
     expect(chained).toBeLessThan(alone);
   });
 
+  test.each([1, 6])('codes all depths of packets of %i frames at once, as it would code each', (frames) => {
+    const encoder = new TokenEncoder(tables);
+    for (const block of pieces(speech.quantizers, frames)) {
+      const each = Array.from({ length: speech.quantizers }, (_, at) =>
+        new TokenEncoder(tables).encode([takeQuantizers(block, at + 1)], { isFresh: true }),
+      );
+      expect(encoder.encodeCuts([block])).toEqual(each);
+      // It continues nothing that a reader of one depth has not seen.
+      const { firstFrameIndex, frameCount } = block;
+      const next = { ...block, firstFrameIndex: firstFrameIndex + frameCount };
+      expect(encoder.encode([next], { isFresh: false }).isContinued).toBe(false);
+    }
+  });
+
   test('keeps frames of different depths in one packet', () => {
     const depths = [1, 1, 6, 6, 6, speech.quantizers, 2, 3, 3, 1];
     const blocks = depths.map((depth, at) => takeQuantizers(sliceFrames(speech, 40 + at, 41 + at)!, depth));

@@ -35,6 +35,46 @@ test('subscribers who get the same packet share its bytes, and only those', () =
   }
 });
 
+test('depths of the same frames are packed at once where the packer can, from what was published', () => {
+  const shared = new SharedPackets();
+  let packed = 0;
+  const packer: TokenPacker = {
+    coding: 'entropy',
+    standsAlone: true,
+    mixesDepths: true,
+    pack: (blocks) => {
+      packed += 1;
+      return Uint8Array.from(blocks.flatMap(({ codes }) => [...codes]));
+    },
+    packCuts: (blocks) =>
+      Array.from({ length: 8 }, (_, at) =>
+        Uint8Array.from(blocks.flatMap((each) => [...takeQuantizers(each, at + 1).codes])),
+      ),
+  };
+  const blocks = [block(0), block(1)];
+  const pack = (quantizers: number): Uint8Array =>
+    shared.pack(
+      packer,
+      blocks.map((each) => takeQuantizers(each, quantizers)),
+    );
+  for (const each of blocks) shared.note(each);
+  const expected = [3, 8, 5, 1, 3].map((quantizers) =>
+    Uint8Array.from(blocks.flatMap((each) => [...takeQuantizers(each, quantizers).codes])),
+  );
+  expect([3, 8, 5, 1, 3].map(pack)).toEqual(expected);
+  expect(packed).toBe(1);
+  // Of frames that were published at different depths there are no cuts.
+  const uneven = [block(2), takeQuantizers(block(3), 4)];
+  for (const each of uneven) shared.note(each);
+  for (const quantizers of [2, 3, 4]) {
+    shared.pack(
+      packer,
+      uneven.map((each) => takeQuantizers(each, quantizers)),
+    );
+  }
+  expect(packed).toBe(4);
+});
+
 test('packets that lean on others are not shared, and old ones are let go', () => {
   const shared = new SharedPackets();
   let made = 0;
