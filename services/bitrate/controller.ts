@@ -149,7 +149,7 @@ function backedOff({
     return isSlower ? (1 - TUNING.risingBackOff) * target : target;
   }
   const carried = Math.min(capacity, target);
-  const share = TUNING.backOff * (carried / TUNING.middleBitsPerSecond) ** 2;
+  const share = TUNING.backOff * (carried / TUNING.middleBitsPerSecond) ** 3;
   return (1 - Math.min(TUNING.mostBackOff, Math.max(TUNING.leastBackOff, share))) * carried;
 }
 

@@ -14,8 +14,8 @@ export const TUNING = {
   middleBitsPerSecond: 10_000,
   /** Share by which the rate falls there when there is a queue, and its bounds at other rates. */
   backOff: 0.07,
-  leastBackOff: 0.05,
-  mostBackOff: 0.3,
+  leastBackOff: 0.03,
+  mostBackOff: 0.4,
   /** The rate does not grow beyond what the link was seen to carry by more. */
   mostAboveBitsPerSecond: 800,
   /** Nor by more than this factor beyond the rate from which on the packets would be better. */
