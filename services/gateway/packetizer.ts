@@ -70,12 +70,13 @@ export class TokenPacketizer implements Packetizer {
       packets.push(this.#take());
     }
     for (let at = block.firstFrameIndex; at < end;) {
-      const part = sliceFrames(block, at, Math.min(end, at + this.framesPerPacket - this.#pendingFrames));
+      const room = this.#roomAt(at);
+      const part = sliceFrames(block, at, Math.min(end, at + room));
       if (part === undefined) break;
       this.#pending.push(part);
       this.#pendingFrames += part.frameCount;
       at += part.frameCount;
-      if (this.#pendingFrames === this.framesPerPacket) packets.push(this.#take());
+      if (part.frameCount === room) packets.push(this.#take());
     }
     return packets;
   }
@@ -83,6 +84,12 @@ export class TokenPacketizer implements Packetizer {
   /** See {@link Packetizer.cut}. */
   cut(): Packet | undefined {
     return this.#pendingFrames === 0 ? undefined : this.#take();
+  }
+
+  /** Frames that the packet has room for, the next of that index. Who shares packets with others ends them where they do. */
+  #roomAt(frameIndex: number): number {
+    const isShared = this.#packer.standsAlone && this.#shared() !== undefined;
+    return this.framesPerPacket - (isShared ? frameIndex % this.framesPerPacket : this.#pendingFrames);
   }
 
   #take(): Packet {

@@ -35,6 +35,18 @@ test('subscribers who get the same packet share its bytes, and only those', () =
   }
 });
 
+test('a subscriber who joins between two packets ends its first with the others', () => {
+  const shared = new SharedPackets();
+  const [first, late] = [0, 1].map(() => subscriber(shared, plainPacker(MODEL), 4, 3));
+  for (let at = 0; at < 9; at += 1) {
+    const got = first?.(block(at));
+    const gotLate = at < 1 ? [] : late?.(block(at));
+    expect(got).toHaveLength(at % 3 === 2 ? 1 : 0);
+    expect(gotLate).toHaveLength(at % 3 === 2 ? 1 : 0);
+    if (at > 2) expect(gotLate?.[0]).toBe(got?.[0]);
+  }
+});
+
 test('depths of the same frames are packed at once where the packer can, from what was published', () => {
   const shared = new SharedPackets();
   let packed = 0;
