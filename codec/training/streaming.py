@@ -8,6 +8,8 @@ State is one float32 tensor a side: every layer's past frames flattened, laid en
 state is one row to copy. Zeros start a stream.
 """
 
+from itertools import accumulate
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -33,7 +35,9 @@ class Packed:
     """Reads layer states out of one packed row and gathers their successors in the same order."""
 
     def __init__(self, state: torch.Tensor, shapes: list):
-        parts = state.split([rows * channels for rows, channels in shapes], 1)
+        ends = list(accumulate(rows * channels for rows, channels in shapes))
+        # Slices, not a split, whose outputs are more than a shader of WebGPU may bind.
+        parts = [state[:, first:end] for first, end in zip([0, *ends], ends)]
         self.parts = iter([part.reshape(-1, *shape) for part, shape in zip(parts, shapes)])
         self.next = []
 
