@@ -44,12 +44,17 @@ def digest(manifest: dict) -> str:
     return hashlib.sha256((manifest["encoder"]["sha256"] + manifest["decoder"]["sha256"]).encode()).hexdigest()
 
 
+def file_digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
 def entropy_entry(folder: str) -> dict:
     """The manifest's part on the tables of train_entropy.py, where they lie in the model's folder."""
     path = os.path.join(folder, "entropy.bin")
     if not os.path.exists(path):
         return {}
-    return {"entropy": {"file": "entropy.bin", "sha256": hashlib.sha256(open(path, "rb").read()).hexdigest()}}
+    return {"entropy": {"file": "entropy.bin", "sha256": file_digest(path)}}
 
 
 def write_manifest(folder: str, manifest: dict) -> None:
@@ -75,7 +80,7 @@ def export(module, path: str, inputs: tuple, names: list, outputs: list, axes: d
     )
     if holds_doubles(onnx.load(path)):
         raise SystemExit(f"{path}: something in it is of double precision")
-    return hashlib.sha256(open(path, "rb").read()).hexdigest()
+    return file_digest(path)
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 import { sliceFrames, type TokenBlock } from '../../protocol/tokens.js';
 import type { TokenPacker } from './packetizer.js';
 
-/** So many packets are kept; subscribers want those of the last frames only. */
+/** So many packets are kept, and the cuts made beside them; subscribers want those of the last frames only. */
 const MAX_PACKETS = 512;
 /** So many of the last blocks are kept, for packets of other depths. */
 const MAX_BLOCKS = 64;
@@ -53,8 +53,7 @@ export class SharedPackets {
   }
 
   #familyOf({ coding }: TokenPacker, blocks: readonly TokenBlock[]): Family {
-    const frameCount = blocks.reduce((total, block) => total + block.frameCount, 0);
-    const key = `${coding} ${blocks[0]?.firstFrameIndex ?? 0} ${frameCount}`;
+    const key = `${coding} ${blocks[0]?.firstFrameIndex ?? 0} ${countFrames(blocks)}`;
     const known = this.#families.get(key);
     if (known) return known;
     const family: Family = { packets: new Map(), cuts: undefined };
@@ -65,12 +64,11 @@ export class SharedPackets {
   /** The same frames as they were published; undefined where they differ in depth, or are no longer there. */
   #published(blocks: readonly TokenBlock[]): readonly TokenBlock[] | undefined {
     const first = blocks[0]?.firstFrameIndex ?? 0;
-    const frameCount = blocks.reduce((total, block) => total + block.frameCount, 0);
+    const frameCount = countFrames(blocks);
     const whole = this.#blocks
       .map((block) => sliceFrames(block, first, first + frameCount))
       .filter((block) => block !== undefined);
-    const isAll = whole.reduce((total, block) => total + block.frameCount, 0) === frameCount;
-    return isAll && evenDepth(whole) !== undefined ? whole : undefined;
+    return countFrames(whole) === frameCount && evenDepth(whole) !== undefined ? whole : undefined;
   }
 
   #forget(): void {
@@ -80,6 +78,10 @@ export class SharedPackets {
       this.#packetCount -= packets.size;
     }
   }
+}
+
+function countFrames(blocks: readonly TokenBlock[]): number {
+  return blocks.reduce((total, { frameCount }) => total + frameCount, 0);
 }
 
 /** How many codebooks all frames have; undefined where they differ. */
