@@ -9,7 +9,6 @@ const CHROMIUM_PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/
  */
 const FLAGS = [
   '--no-sandbox',
-  '--disable-gpu',
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',
@@ -17,13 +16,29 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** A headless Chromium. Close it. `microphone` is a WAV file that its pages hear, over and over, when they ask for one. */
-export function launchBrowser({ microphone }: { readonly microphone?: string } = {}): Promise<Browser> {
+/** The processor imitates a GPU, for WebGPU. */
+const SOFTWARE_GPU = [
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--enable-features=Vulkan',
+];
+
+/** What a test needs of a browser. */
+export interface BrowserOptions {
+  /** A WAV file that its pages hear, over and over, when they ask for a microphone. */
+  readonly microphone?: string;
+  /** It has WebGPU, in software. */
+  readonly hasWebGpu?: boolean;
+}
+
+/** A headless Chromium. Close it. */
+export function launchBrowser({ microphone, hasWebGpu = false }: BrowserOptions = {}): Promise<Browser> {
   const executablePath = process.env['TESSERA_CHROMIUM'] ?? CHROMIUM_PATHS.find((path) => existsSync(path));
   if (executablePath === undefined) throw new Error('There is no Chromium: scripts/test.sh installs it');
   const devices =
     microphone === undefined
       ? []
       : ['--use-fake-device-for-media-stream', `--use-file-for-fake-audio-capture=${microphone}`];
-  return chromium.launch({ executablePath, args: [...FLAGS, ...devices] });
+  const gpu = hasWebGpu ? SOFTWARE_GPU : ['--disable-gpu'];
+  return chromium.launch({ executablePath, args: [...FLAGS, ...gpu, ...devices] });
 }
