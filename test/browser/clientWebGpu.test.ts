@@ -37,7 +37,7 @@ afterAll(async () => {
 
 /**
  * Gives `window.workerUrl`: the client's worker, to which the imitated GPU is a real one that there is time for. With
- * `isFast` time runs backwards while onnxruntime's build for WebGPU works, so that it comes out as the faster.
+ * `isFast` time runs backwards while onnxruntime's build for WebGPU works, so that it comes out as the faster. `window.loseGpu()` takes the GPU away.
  */
 const TAKE_FOR_REAL = ({ isFast }: { readonly isFast: boolean }) => `(() => {
   const module = (text) => URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
@@ -47,6 +47,12 @@ const TAKE_FOR_REAL = ({ isFast }: { readonly isFast: boolean }) => `(() => {
     const clock = performance.now.bind(performance);
     let offMs = 0;
     performance.now = () => clock() + offMs;
+    const { requestDevice } = GPUAdapter.prototype;
+    GPUAdapter.prototype.requestDevice = async function (...given) {
+      const device = await requestDevice.apply(this, given);
+      new BroadcastChannel('gpu').onmessage = () => device.destroy();
+      return device;
+    };
     const { promising } = WebAssembly;
     WebAssembly.promising = (work) => {
       const run = promising(work);
@@ -55,6 +61,8 @@ const TAKE_FOR_REAL = ({ isFast }: { readonly isFast: boolean }) => `(() => {
         try { return await run(...given); } finally { if (${isFast}) offMs -= 2 * (clock() - startMs); }
       };
     };\`);
+  const channel = new BroadcastChannel('gpu');
+  window.loseGpu = () => channel.postMessage('lose');
   window.workerUrl = module(\`import '\${changed}'; import '\${location.origin}/client/worker.js';\`);
 })()`;
 
@@ -108,6 +116,38 @@ test('WebGPU that is faster decodes, and it sounds as what the server decodes', 
   expect(decoded.before).toBeUndefined();
   expect(decoded.decodedOn).toBe('webgpu');
   expect(differenceDb(decoded)).toBeLessThan(-50);
+}, 240_000);
+
+test('a GPU that is lost while it decodes is replaced by WebAssembly, and no frame is missing', async () => {
+  await page.evaluate(TAKE_FOR_REAL({ isFast: true }));
+  const samples = readWavFixture('speech-en-1.wav').samples.slice(0, 2 * FRAMES * 480);
+  const { runtimes, frames, errors } = await page.evaluate<{
+    runtimes: string[];
+    frames: number;
+    errors: string[];
+  }>(`(async () => {
+    const pcm = new Float32Array(await (await fetch('data:;base64,${base64Of(samples)}')).arrayBuffer());
+    const input = { format: 'pcm_f32le', sampleRate: 24000 };
+    const session = await tessera.connect(streamUrl, { mode: 'encode', input });
+    const errors = [];
+    session.on('error', ({ message }) => errors.push(message));
+    let received = 0;
+    session.on('audio', (chunk) => (received = chunk.firstSampleIndex + chunk.samples.length));
+    await session.play({ decode: 'local', live: false, workerUrl: window.workerUrl });
+    const runtimes = [session.stats.decodedOn];
+    session.send(pcm);
+    const { frames } = await session.flush();
+    while (received === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    loseGpu();
+    const { hop, decoderDelaySamples } = session.model;
+    while (received < frames * hop - decoderDelaySamples && errors.length === 0) await new Promise((resolve) => setTimeout(resolve, 100));
+    runtimes.push(session.stats.decodedOn);
+    await session.close();
+    return { runtimes, frames, errors };
+  })()`);
+  expect(errors).toEqual([]);
+  expect(runtimes).toEqual(['webgpu', 'wasm']);
+  expect(frames).toBeGreaterThan(FRAMES);
 }, 240_000);
 
 test('WebGPU that is faster encodes, with the codes of the library', async () => {
