@@ -2,6 +2,7 @@ import { readyContext, type AudioOptions } from './audioContext.js';
 import type { JitterBufferOptions } from './audio/jitterBuffer.js';
 import type { PlaybackStats } from './audio/playbackStats.js';
 import type { LocalModelOptions } from './local/codecWorker.js';
+import { TesseraError } from '../protocol/errors.js';
 import { browser, type AudioContextLike, type AudioNodeLike } from './platform.js';
 
 /** What `play` may be told. */
@@ -37,6 +38,13 @@ const DEFAULTS = { minMs: 20, maxMs: 500 } as const;
 const MAX_COMPLETE_MS = 120_000;
 /** Live sound that is held at most, above the target's bound. */
 const LIVE_HEADROOM_MS = 1500;
+
+/** @throws TesseraError `bad_state` unless what comes is sound, or tokens that are decoded here. @returns whether they are. */
+export function decodesLocally(options: PlayOptions, output: string): boolean {
+  const isLocal = options.decode === 'local';
+  if (isLocal === (output === 'tokens')) return isLocal;
+  throw new TesseraError('bad_state', "Play tokens with decode: 'local', and sound without");
+}
 
 /**
  * Begins to play samples at so many Hz.

@@ -25,7 +25,7 @@ import { startMicrophone, type Microphone, type MicrophoneOptions } from './micr
 import type { SessionOptions } from './options.js';
 import { OutputReader } from './outputReader.js';
 import type { MediaStreamLike } from './platform.js';
-import { startPlayer, type Player, type PlayOptions } from './player.js';
+import { decodesLocally, startPlayer, type Player, type PlayOptions } from './player.js';
 import { requireOpen } from './requireOpen.js';
 import type { AudioChunk, SessionEvents, SessionStats } from './sessionEvents.js';
 import type { ClientState } from './sessionState.js';
@@ -53,6 +53,7 @@ export class Session {
   #gapFrames = 0;
   #player: Player | undefined;
   #encoder: LocalEncoder | undefined;
+  #decoder: LocalDecoder | undefined;
   readonly #microphones = new Set<Microphone>();
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #whenOpen = new Deferred<Session>();
@@ -108,6 +109,8 @@ export class Session {
       bytesReceived: received,
       bitsPerSecond: this.#bitrate?.bitsPerSecond ?? 0,
       ...(this.#player ? { playback: this.#player.stats } : {}),
+      encodedOn: this.#encoder?.runtime,
+      decodedOn: this.#decoder?.runtime,
     };
   }
 
@@ -234,11 +237,7 @@ export class Session {
   async play(options: PlayOptions = {}): Promise<Player> {
     this.#requireLive();
     if (this.#player) throw new TesseraError('bad_state', 'This session is being played already');
-    const isLocal = options.decode === 'local';
-    if (isLocal !== (this.#open.output.format === 'tokens')) {
-      throw new TesseraError('bad_state', "Play tokens with decode: 'local', and sound without");
-    }
-    const decoder = isLocal
+    this.#decoder = decodesLocally(options, this.#open.output.format)
       ? await LocalDecoder.create({ ...options, modelUrl: this.#options.modelUrl }, this.model, {
           onTokens: (listener) => this.on('tokens', listener),
           onDecoded: (decoded) => this.#onPcm(decoded),
@@ -248,7 +247,8 @@ export class Session {
     const player = await startPlayer(options, this.model.sampleRate, {
       onStop: () => {
         this.#player = undefined;
-        decoder?.close();
+        this.#decoder?.close();
+        this.#decoder = undefined;
       },
     });
     this.#player = player;

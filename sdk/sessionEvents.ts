@@ -3,6 +3,7 @@ import type { GapFrame } from '../protocol/frames.js';
 import type { ServerMessageOf } from '../protocol/serverMessages.js';
 import type { TokenBlock } from '../protocol/tokens.js';
 import type { PlaybackStats } from './audio/playbackStats.js';
+import type { LocalRuntime } from './local/workerMessages.js';
 import type { ClientState } from './sessionState.js';
 
 /** Samples that came: mono, in [-1, 1]. */
@@ -27,6 +28,9 @@ export interface SessionStats {
   readonly bitsPerSecond: number;
   /** While it is played. */
   readonly playback?: PlaybackStats;
+  /** What the encoder and the decoder in the page run on, where there are any. */
+  readonly encodedOn: LocalRuntime | undefined;
+  readonly decodedOn: LocalRuntime | undefined;
 }
 
 /** The events of a session, by name. */

@@ -5,6 +5,13 @@ export function element<Kind extends HTMLElement>(id: string, kind: new () => Ki
   throw new TypeError(`The page has no ${kind.name} with id ${id}`);
 }
 
+/** From now on the controls that wait for the script (`data-waits`) do something. */
+export function enableWaiting(): void {
+  for (const control of document.querySelectorAll<HTMLButtonElement | HTMLInputElement>('[data-waits]')) {
+    control.disabled = false;
+  }
+}
+
 /** Writes text into the element with this id, where it is another than before. */
 export function write(id: string, text: string): void {
   const target = element(id, HTMLElement);

@@ -27,6 +27,7 @@ export function setUpTheme(onChange: () => void): void {
     show();
   });
   system.addEventListener('change', show);
+  toggle.disabled = false;
   show();
 }
 

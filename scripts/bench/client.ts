@@ -106,7 +106,7 @@ ${describeMachine()}; ${load}. ${describeCommand('bench:client')}
 | decoding in the page, one frame a run, WebAssembly on one thread | ${speed.toFixed(1)} times real time |
 | encoding in the page, likewise, ${FRAMES_PER_PACKET} frames a run | ${encoding.speed.toFixed(1)} times real time |
 | bytes of the WebSocket for it, 3 kbit/s entropy-coded, ${FRAMES_PER_PACKET} frames a packet | ${(encoding.bitsPerSecond / 1000).toFixed(2)} kbit/s |
-| server killed in mid-speech, another listens after ${reconnect.outageMs} ms: session open again after | ${reconnect.foundMs} ms more |
+| server killed in mid-speech, another process listens after ${reconnect.outageMs} ms: session open again after | ${reconnect.foundMs} ms more |
 | longest silence of what is played meanwhile (of what is said) | ${reconnect.playedGapMs} ms (${reconnect.sourceGapMs} ms) |
 | module, gzipped | ${(size / 1000).toFixed(1)} kB |
 `);

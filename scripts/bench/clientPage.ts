@@ -26,7 +26,17 @@ window.record = async (context, ...nodes) => {
     return parts.map(base64Of);
   };
 };
-// The fake microphone goes to the server and comes back to be played; both are recorded, once the buffer knows the jitter.
+// Until the jitter buffer has forgotten how it all began (150 packets) and does not catch up any more; 13 s at most.
+window.settled = async (session) => {
+  const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  await wait(3000);
+  for (let left = 10; left > 0; left -= 1) {
+    const { skippedMs } = session.stats.playback;
+    await wait(1000);
+    if (session.stats.playback.skippedMs === skippedMs) return;
+  }
+};
+// The fake microphone goes to the server and comes back to be played; both are recorded, once the buffer has settled.
 window.startTrip = async (sampleRate) => {
   const session = await tessera.connect(streamUrl, { mode: 'resynth', input: { sampleRate } });
   const audioContext = new AudioContext({ sampleRate });
@@ -34,7 +44,7 @@ window.startTrip = async (sampleRate) => {
     { audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
   const player = await session.play({ audioContext });
   await session.sendMicrophone(stream, { audioContext });
-  await new Promise((resolve) => setTimeout(resolve, 2000));
+  await settled(session);
   return { session, finish: await record(audioContext, audioContext.createMediaStreamSource(stream), player.node) };
 };
 window.streamUrl = location.origin.replace('http', 'ws') + '/v1/stream';

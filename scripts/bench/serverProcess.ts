@@ -3,6 +3,14 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+/** A server that is ready to listen. */
+export interface StandbyProcess {
+  /** Has it listen. */
+  readonly listen: () => Promise<ServerProcess>;
+  /** Ends it, whatever it does. */
+  readonly kill: () => void;
+}
+
 /** `tessera serve` in a process of its own, so that the client's work does not count as the server's. */
 export class ServerProcess {
   readonly #child: ChildProcess;
@@ -24,11 +32,28 @@ export class ServerProcess {
 
   /** Starts another script that says where it listens as `serve` does; `script` is relative to this one. */
   static async startScript(script: string, options: readonly string[]): Promise<ServerProcess> {
-    const path = fileURLToPath(new URL(script, import.meta.url));
-    const child = spawn(process.execPath, [path, ...options], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    for await (const line of createInterface({ input: child.stdout })) {
+    return ServerProcess.#listening(spawnScript(script, options, 'ignore'));
+  }
+
+  /**
+   * Starts one that loads its model and then waits with listening until it is told to, at a port that may be taken until
+   * then. @throws Error when it does not come up.
+   */
+  static async standBy(options: readonly string[]): Promise<StandbyProcess> {
+    const child = spawnScript('./standbyServer.js', options, 'ipc');
+    const [message] = (await Promise.race([once(child, 'message'), once(child, 'exit')])) as [unknown];
+    if (message !== 'ready') throw new Error('The server ended before it was ready');
+    return {
+      listen: () => {
+        child.send('listen');
+        return ServerProcess.#listening(child);
+      },
+      kill: () => child.kill('SIGKILL'),
+    };
+  }
+
+  static async #listening(child: ChildProcess): Promise<ServerProcess> {
+    for await (const line of createInterface({ input: child.stdout! })) {
       const url = /ws:\/\/\S+/.exec(line)?.[0];
       if (url !== undefined) return new ServerProcess(child, url);
     }
@@ -62,4 +87,9 @@ export class ServerProcess {
     this.#child.kill('SIGKILL');
     await exited;
   }
+}
+
+function spawnScript(script: string, options: readonly string[], control: 'ignore' | 'ipc'): ChildProcess {
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  return spawn(process.execPath, [path, ...options], { stdio: ['ignore', 'pipe', 'inherit', control] });
 }

@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 /** The build of the browser's client: one ES module, the worklets
- * once more for pages that serve them themselves, and what decodes in the page: a worker, and onnxruntime for it. */
+ * once more for pages that serve them themselves, and what decodes in the page: a worker, what it adds where there is WebGPU,
+ * and onnxruntime for both. */
 const compiled = new URL('../../sdk/', import.meta.url);
 const target = fileURLToPath(new URL('../../client/', import.meta.url));
 const shared = { bundle: true, format: 'esm', target: 'es2022', minify: true, logLevel: 'warning' } as const;
@@ -23,11 +24,16 @@ await build({
   outfile: module,
   define: { TESSERA_WORKLETS: JSON.stringify(await readFile(worklets, 'utf8')) },
 });
-await build({
-  ...shared,
-  entryPoints: [fileURLToPath(new URL('local/worker.js', compiled))],
-  outfile: `${target}worker.js`,
-});
-const runtime = 'ort-wasm-simd-threaded.wasm';
-await copyFile(fileURLToPath(import.meta.resolve(`onnxruntime-web/${runtime}`)), `${target}${runtime}`);
+for (const script of ['worker.js', 'webgpu.js']) {
+  await build({
+    ...shared,
+    entryPoints: [fileURLToPath(new URL(`local/${script}`, compiled))],
+    outfile: `${target}${script}`,
+    // The worker fetches it where there is a GPU.
+    external: ['./webgpu.js'],
+  });
+}
+for (const runtime of ['ort-wasm-simd-threaded.wasm', 'ort-wasm-simd-threaded.jspi.wasm']) {
+  await copyFile(fileURLToPath(import.meta.resolve(`onnxruntime-web/${runtime}`)), `${target}${runtime}`);
+}
 await writeFile(`${target}tessera.d.ts`, `export * from '../sdk/index.js';\n`);

@@ -2,11 +2,17 @@ import { TesseraError } from '../../protocol/errors.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
 import { browser, type WorkerLike } from '../platform.js';
 import { fetchManifest, fetchModelFile, requireModel, type DownloadProgress } from './modelFiles.js';
-import type { CodecGraph, WorkerAnswer, WorkerRequest, WorkerResult } from './workerMessages.js';
+import type {
+  CodecGraph,
+  LocalRuntime,
+  WorkerAnswer,
+  WorkerRequest,
+  WorkerResult,
+} from './workerMessages.js';
 
 /** Encoding or decoding in the page instead of by the server. */
 export interface LocalModelOptions {
-  /** Of `dist/client/worker.js`; by default beside this module. */
+  /** Of `dist/client/worker.js`, which finds what it needs for WebGPU beside itself; by default beside this module. */
   readonly workerUrl?: string;
   /** Of onnxruntime's `ort-wasm-simd-threaded.wasm`; by default beside this module. */
   readonly wasmUrl?: string;
@@ -28,6 +34,7 @@ export class CodecWorker {
   readonly #model: ModelSummary;
   readonly #side: CodecGraph['side'];
   #frameMs = Infinity;
+  #runtime: LocalRuntime = 'wasm';
   #waitingFrames = 0;
   #runMs = 0;
   #frames = 0;
@@ -80,6 +87,11 @@ export class CodecWorker {
     return codec;
   }
 
+  /** What it runs on. */
+  get runtime(): LocalRuntime {
+    return this.#runtime;
+  }
+
   /** Sound that was given to it and has not come back. */
   get backlogMs(): number {
     return (1000 * this.#waitingFrames) / this.#model.frameRate;
@@ -127,6 +139,7 @@ export class CodecWorker {
         else if (data.kind === 'result') this.#onResult(data);
         else {
           tell = this.#host.onError;
+          this.#runtime = data.runtime;
           resolve(data.frameMs);
         }
       };
@@ -134,7 +147,8 @@ export class CodecWorker {
     });
   }
 
-  #onResult({ result, runMs }: Extract<WorkerAnswer, { kind: 'result' }>): void {
+  #onResult({ result, runMs, runtime }: Extract<WorkerAnswer, { kind: 'result' }>): void {
+    this.#runtime = runtime;
     this.#runMs += runMs;
     this.#frames += result.frameCount;
     this.#waitingFrames -= result.frameCount;

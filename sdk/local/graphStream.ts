@@ -1,41 +1,72 @@
-import { env, InferenceSession, Tensor } from 'onnxruntime-web/wasm';
+import type * as ort from 'onnxruntime-web/wasm';
 import type { TokenBlock } from '../../protocol/tokens.js';
-import type { CodecGraph, PcmPiece } from './workerMessages.js';
+import type { CodecGraph, LocalRuntime, PcmPiece } from './workerMessages.js';
 
-/** One stream through a graph of the codec, with its state. Nothing of it is shared. */
-export class GraphStream {
-  readonly #session: InferenceSession;
+/** onnxruntime for browsers, as each of its builds has it. */
+export type Onnxruntime = Pick<typeof ort, 'InferenceSession' | 'Tensor'>;
+type Tensor = InstanceType<Onnxruntime['Tensor']>;
+type Session = Awaited<ReturnType<Onnxruntime['InferenceSession']['create']>>;
+
+/** One stream through a graph of the codec. */
+export interface CodecStream {
+  /** Begins another stream. */
+  reset(): void;
+  /** Decodes the next frames. @returns `frameCount * hop` samples. */
+  decode(block: TokenBlock): Promise<Float32Array>;
+  /** Encodes the next frames. */
+  encode(piece: PcmPiece): Promise<TokenBlock>;
+  /** Lets go of it. */
+  close(): Promise<void>;
+}
+
+/** A {@link CodecStream} in onnxruntime, with its state. Nothing of it is shared. */
+export class GraphStream implements CodecStream {
+  readonly #runtime: Onnxruntime;
+  readonly #session: Session;
   readonly #graph: CodecGraph;
   #states: Record<string, Tensor>;
 
-  private constructor(session: InferenceSession, graph: CodecGraph) {
+  private constructor(runtime: Onnxruntime, session: Session, graph: CodecGraph) {
+    this.#runtime = runtime;
     this.#session = session;
     this.#graph = graph;
-    this.#states = initialStates(graph);
+    this.#states = this.#initialStates();
   }
 
-  /** Makes a session on WebAssembly, on one thread. @throws Error of the runtime. */
-  static async create(graph: CodecGraph, bytes: ArrayBuffer, wasmUrl: string): Promise<GraphStream> {
-    env.wasm.numThreads = 1;
-    env.wasm.wasmPaths = { wasm: wasmUrl };
-    const session = await InferenceSession.create(bytes, {
-      executionProviders: ['wasm'],
+  /** Makes a session on a provider that this build of onnxruntime has. @throws Error of the runtime. */
+  static async create(
+    runtime: Onnxruntime,
+    provider: LocalRuntime,
+    graph: CodecGraph,
+    bytes: ArrayBuffer,
+  ): Promise<GraphStream> {
+    const session = await runtime.InferenceSession.create(bytes, {
+      executionProviders: [provider],
       graphOptimizationLevel: 'all',
+      // It warns of every graph that it gives to two providers.
+      logSeverityLevel: 3,
+      // States stay where the next run needs them.
+      ...(provider === 'webgpu'
+        ? {
+            preferredOutputLocation: Object.fromEntries(
+              graph.states.map(({ output }) => [output, 'gpu-buffer' as const]),
+            ),
+          }
+        : {}),
     });
-    return new GraphStream(session, graph);
+    return new GraphStream(runtime, session, graph);
   }
 
-  /** Begins another stream. */
   reset(): void {
-    this.#states = initialStates(this.#graph);
+    this.#setStates(this.#initialStates());
   }
 
-  /** Decodes the next frames. @returns `frameCount * hop` samples. */
   async decode({ frameCount, quantizers, codes }: TokenBlock): Promise<Float32Array> {
     const all = this.#graph.quantizers;
     const padded = new Int32Array(all * frameCount);
     padded.set(codes);
     const active = Float32Array.from({ length: all }, (_, quantizer) => (quantizer < quantizers ? 1 : 0));
+    const { Tensor } = this.#runtime;
     const { pcm } = await this.#run({
       codes: new Tensor('int32', padded, [1, all, frameCount]),
       active: new Tensor('float32', active, [1, all]),
@@ -43,28 +74,39 @@ export class GraphStream {
     return pcm!.data as Float32Array;
   }
 
-  /** Encodes the next frames. */
   async encode({ firstFrameIndex, frameCount, quantizers, samples }: PcmPiece): Promise<TokenBlock> {
-    const { codes } = await this.#run({ pcm: new Tensor('float32', samples, [1, samples.length]) });
+    const pcm = new this.#runtime.Tensor('float32', samples, [1, samples.length]);
+    const { codes } = await this.#run({ pcm });
     const kept = (codes!.data as Int32Array).subarray(0, quantizers * frameCount);
     return { firstFrameIndex, frameCount, quantizers, codes: Uint16Array.from(kept) };
   }
 
-  async #run(inputs: Record<string, Tensor>): Promise<InferenceSession.ReturnType> {
-    const results = await this.#session.run({ ...this.#states, ...inputs });
-    this.#states = Object.fromEntries(
-      this.#graph.states.map(({ input, output }) => [input, results[output] as Tensor]),
+  async close(): Promise<void> {
+    this.#setStates({});
+    await this.#session.release();
+  }
+
+  async #run(inputs: Record<string, Tensor>): Promise<Record<string, Tensor>> {
+    const results = (await this.#session.run({ ...this.#states, ...inputs })) as Record<string, Tensor>;
+    this.#setStates(
+      Object.fromEntries(this.#graph.states.map(({ input, output }) => [input, results[output]!])),
     );
     return results;
   }
-}
 
-/** All zeros start a stream. */
-function initialStates({ states }: CodecGraph): Record<string, Tensor> {
-  return Object.fromEntries(
-    states.map(({ input, shape }) => {
-      const size = shape.reduce((product, length) => product * length, 1);
-      return [input, new Tensor('float32', new Float32Array(size), [1, ...shape])];
-    }),
-  );
+  /** On a GPU nothing but this gives their memory back. */
+  #setStates(states: Record<string, Tensor>): void {
+    for (const state of Object.values(this.#states)) state.dispose();
+    this.#states = states;
+  }
+
+  /** All zeros start a stream. */
+  #initialStates(): Record<string, Tensor> {
+    return Object.fromEntries(
+      this.#graph.states.map(({ input, shape }) => {
+        const size = shape.reduce((product, length) => product * length, 1);
+        return [input, new this.#runtime.Tensor('float32', new Float32Array(size), [1, ...shape])];
+      }),
+    );
+  }
 }

@@ -3,6 +3,7 @@ import type { ModelSummary } from '../../protocol/serverMessages.js';
 import type { TokenBlock } from '../../protocol/tokens.js';
 import type { Unsubscribe } from '../emitter.js';
 import { CodecWorker, type LocalModelOptions } from './codecWorker.js';
+import type { LocalRuntime } from './workerMessages.js';
 
 /** Live sound that waits for its decoding at most; what comes beyond is left out. */
 const MAX_LIVE_BACKLOG_MS = 2000;
@@ -62,6 +63,11 @@ export class LocalDecoder {
       worker.run({ kind: 'decode', block });
     });
     return new LocalDecoder(worker, unsubscribe);
+  }
+
+  /** What it runs on. */
+  get runtime(): LocalRuntime {
+    return this.#worker.runtime;
   }
 
   /** Lets go of the worker. */

@@ -5,6 +5,7 @@ import { boundSample } from '../../protocol/pcm.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
 import type { TokenBlock } from '../../protocol/tokens.js';
 import { CodecWorker, type LocalModelOptions } from './codecWorker.js';
+import type { LocalRuntime } from './workerMessages.js';
 
 /** Codebooks or bits a second that are encoded: the most within the range. */
 export type LocalBitrate = Omit<BitrateRange, 'control' | 'depth'>;
@@ -81,6 +82,11 @@ export class LocalEncoder implements LocalEncoding {
     });
     const encoder = new LocalEncoder(worker, model, maxQuantizers, framesPerPacket);
     return encoder;
+  }
+
+  /** What it runs on. */
+  get runtime(): LocalRuntime {
+    return this.#worker.runtime;
   }
 
   get speed(): number {

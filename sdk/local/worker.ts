@@ -1,20 +1,15 @@
-import { GraphStream } from './graphStream.js';
-import type { CodecGraph, WorkerAnswer, WorkerRequest, WorkerResult } from './workerMessages.js';
+import { env, InferenceSession, Tensor } from 'onnxruntime-web/wasm';
+import { GraphStream, type CodecStream } from './graphStream.js';
+import { ChosenStream, hasWebGpu } from './runtimeChoice.js';
+import type { WorkerAnswer, WorkerRequest, WorkerResult } from './workerMessages.js';
 
-/** The worker's script: loads a graph, tries how fast it is, then runs blocks in the order in which they come. */
+/** The worker's script: loads a graph, chooses what it runs on, then runs blocks in the order in which they come. */
 const scope = globalThis as unknown as {
   onmessage: (event: { readonly data: WorkerRequest }) => void;
   postMessage: (answer: WorkerAnswer) => void;
 };
 
-/**
- * The first runs are slow, until WebAssembly has been compiled to its end: a trial goes on until a frame takes less than
- * so long, or the time is up.
- */
-const GOOD_FRAME_MS = 8;
-const MAX_TRIAL_MS = 3000;
-
-let stream: GraphStream | undefined;
+let chosen: ChosenStream | undefined;
 let work = Promise.resolve();
 
 scope.onmessage = ({ data }) => {
@@ -27,19 +22,38 @@ scope.onmessage = ({ data }) => {
 
 async function answer(request: WorkerRequest): Promise<void> {
   if (request.kind === 'load') {
-    const { graph, bytes, wasmUrl } = request;
-    stream = await GraphStream.create(graph, bytes, wasmUrl);
-    scope.postMessage({ kind: 'ready', frameMs: await trialMs(stream, graph) });
+    chosen = await load(request);
+    scope.postMessage({ kind: 'ready', frameMs: chosen.frameMs, runtime: chosen.runtime });
     return;
   }
-  if (stream === undefined) return;
+  if (chosen === undefined) return;
   const startMs = performance.now();
-  const result = await run(stream, request);
-  scope.postMessage({ kind: 'result', result, runMs: performance.now() - startMs });
+  const result = await chosen.run((stream) => run(stream, request));
+  scope.postMessage({
+    kind: 'result',
+    result,
+    runMs: performance.now() - startMs,
+    runtime: chosen.runtime,
+  });
+}
+
+async function load({
+  graph,
+  bytes,
+  wasmUrl,
+}: Extract<WorkerRequest, { kind: 'load' }>): Promise<ChosenStream> {
+  env.wasm.numThreads = 1;
+  env.wasm.wasmPaths = { wasm: wasmUrl };
+  const wasm = await GraphStream.create({ InferenceSession, Tensor }, 'wasm', graph, bytes);
+  return ChosenStream.choose(graph, wasm, async (signal) => {
+    if (!(await hasWebGpu(globalThis))) return undefined;
+    const { createWebGpuStream } = await import('./webgpu.js');
+    return createWebGpuStream(graph, bytes, signal);
+  });
 }
 
 async function run(
-  codec: GraphStream,
+  codec: CodecStream,
   request: Exclude<WorkerRequest, { kind: 'load' }>,
 ): Promise<WorkerResult> {
   if (request.kind === 'encode') {
@@ -48,19 +62,4 @@ async function run(
   }
   const { firstFrameIndex, frameCount } = request.block;
   return { kind: 'pcm', firstFrameIndex, frameCount, samples: await codec.decode(request.block) };
-}
-
-/** The fastest of some frames: what else the machine does makes single ones slow. */
-async function trialMs(codec: GraphStream, { side, hop, quantizers }: CodecGraph): Promise<number> {
-  const frame = { firstFrameIndex: 0, frameCount: 1, quantizers };
-  const endMs = performance.now() + MAX_TRIAL_MS;
-  let leastMs = Infinity;
-  while (leastMs > GOOD_FRAME_MS && performance.now() < endMs) {
-    const startMs = performance.now();
-    if (side === 'encoder') await codec.encode({ ...frame, samples: new Float32Array(hop) });
-    else await codec.decode({ ...frame, codes: new Uint16Array(quantizers) });
-    leastMs = Math.min(leastMs, performance.now() - startMs);
-  }
-  codec.reset();
-  return leastMs;
 }

@@ -13,6 +13,9 @@ export interface CodecGraph {
   }[];
 }
 
+/** What a graph runs on in a page, as onnxruntime calls it. */
+export type LocalRuntime = 'wasm' | 'webgpu';
+
 /** Samples to encode: whole frames. */
 export interface PcmPiece {
   readonly firstFrameIndex: number;
@@ -49,6 +52,13 @@ export type WorkerAnswer =
       readonly kind: 'ready';
       /** What a frame takes here, at best. */
       readonly frameMs: number;
+      readonly runtime: LocalRuntime;
     }
-  | { readonly kind: 'result'; readonly result: WorkerResult; readonly runMs: number }
+  | {
+      readonly kind: 'result';
+      readonly result: WorkerResult;
+      readonly runMs: number;
+      /** On which it ran. */
+      readonly runtime: LocalRuntime;
+    }
   | { readonly kind: 'failed'; readonly message: string };

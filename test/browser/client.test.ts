@@ -44,8 +44,8 @@ const MICROPHONE_TO_SPEAKER = (durationMs: number, rate: number) => `(async () =
   const received = [];
   session.on('audio', (chunk) => received.push(chunk.samples));
   await session.sendMicrophone(stream, { audioContext });
-  // The jitter buffer needs a while to know the jitter.
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+  await settled(session);
+  received.length = 0;
   const finish = await record(audioContext, audioContext.createMediaStreamSource(stream), player.node);
   await new Promise((resolve) => setTimeout(resolve, ${durationMs}));
   const { playback } = session.stats;
@@ -64,14 +64,14 @@ interface Trip {
 }
 
 /**
- * A machine that stalls makes gaps in what is heard and played, so the best of some trips counts, and of what is played the
- * best stretch of some seconds. On a free machine the first trip has what is asked for, `bench:client` shows that; a busy one
- * comes as near as `LEAST`, a fault on the way does not.
+ * A machine that stalls has the jitter buffer change its delay, and sound that is not where it was any more scores low though
+ * one does not hear it. So of what is played the best stretch of some seconds counts, and the best of some trips; most
+ * machines need one. A fault on the way lowers them all.
  */
 const TRIPS = 4;
 const CLEAR_S = 2;
-const ASKED = 0.95;
-const LEAST = 0.8;
+/** Of the codec's own score. */
+const LEAST = 0.97;
 
 test('what is played is what the codec makes of the microphone', async () => {
   const model = await CodecModel.load({ provider: 'cpu' });
@@ -81,12 +81,12 @@ test('what is played is what the codec makes of the microphone', async () => {
     return stoi(reference, degraded, sampleRate) / stoi(sent, own, sampleRate);
   };
   const best = { received: 0, played: 0 };
-  for (let trip = 0; trip < TRIPS && Math.min(best.received, best.played) < ASKED; trip += 1) {
+  for (let trip = 0; trip < TRIPS && Math.min(best.received, best.played) < LEAST; trip += 1) {
     const back = await page.evaluate<Trip>(MICROPHONE_TO_SPEAKER(4500, sampleRate));
     const [sent, played] = [samplesOf(back.sent), samplesOf(back.played)];
     const own = await codecAlone(model, sent);
     expect(stoi(sent, own, sampleRate)).toBeGreaterThan(0.85);
-    best.received = Math.max(best.received, shareOf(sent, samplesOf(back.received), own, 3000));
+    best.received = Math.max(best.received, shareOf(sent, samplesOf(back.received), own, 1000));
     for (let at = 0; at + CLEAR_S * sampleRate <= sent.length; at += sampleRate / 4) {
       const [part, partPlayed, partOwn] = [sent, played, own].map((pcm) =>
         pcm.slice(at, at + CLEAR_S * sampleRate),
@@ -101,7 +101,7 @@ test('what is played is what the codec makes of the microphone', async () => {
   expect(best.received).toBeGreaterThanOrEqual(LEAST);
   expect(best.played).toBeGreaterThanOrEqual(LEAST);
   await model.close();
-}, 120_000);
+}, 180_000);
 
 test.each(['packed', 'entropy'])(
   'a file in a page gives the codes that it gives in the library, %s',

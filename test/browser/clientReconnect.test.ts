@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
-import { launchBrowser } from '../support/browser.js';
+import { launchBrowser, launchUsersBrowser } from '../support/browser.js';
 import { openClientPage } from '../../scripts/bench/clientPage.js';
 import { repositoryPath } from '../support/sourceFiles.js';
 import { fixtureUrl } from '../support/wavFixture.js';
@@ -109,4 +109,49 @@ test('a session goes on behind another tab, and on a slow processor', async () =
   expect(await page.evaluate('session.state')).toBe('open');
   await page.evaluate('session.close()');
   await context.close();
+});
+
+test('a session goes on in a tab that is hidden, and comes back there after the server was killed', async () => {
+  const port = await serve(0);
+  const tabs = await launchUsersBrowser({
+    microphone: fileURLToPath(fixtureUrl('speech-en-1.wav')),
+  });
+  try {
+    const { context } = tabs;
+    await context.grantPermissions(['microphone'], { origin: `http://127.0.0.1:${port}` });
+    const page = await context.newPage();
+    await openClientPage(page, port);
+    await page.evaluate(`(async () => {
+      window.session = await tessera.connect(streamUrl, { mode: 'resynth' });
+      window.frames = 0;
+      session.on('audio', () => (frames += 1));
+      await session.play();
+      await session.sendMicrophone();
+    })()`);
+    const playsOn = async (): Promise<void> => {
+      const { frames, playedMs } = await page.evaluate<{ frames: number; playedMs: number }>(
+        '({ frames, playedMs: session.stats.playback.playedMs })',
+      );
+      await page.waitForFunction(
+        `frames > ${frames + 50} && session.stats.playback.playedMs > ${playedMs + 500}`,
+        undefined,
+        { polling: 100 },
+      );
+    };
+    await playsOn();
+    await (await context.newPage()).bringToFront();
+    await page.waitForFunction(`document.visibilityState === 'hidden'`, undefined, { polling: 100 });
+    await playsOn();
+    const id = await page.evaluate('session.id');
+    servers.at(-1)!.kill('SIGKILL');
+    await page.waitForFunction(`session.state === 'reconnecting'`, undefined, { polling: 100 });
+    await serve(port);
+    await page.waitForFunction(`session.state === 'open'`, undefined, { polling: 100 });
+    await playsOn();
+    expect(await page.evaluate('session.id')).not.toBe(id);
+    expect(await page.evaluate('document.visibilityState')).toBe('hidden');
+    await page.evaluate('session.close()');
+  } finally {
+    await tabs.close();
+  }
 });

@@ -147,6 +147,31 @@ const coloursOf = (page: Page, id: string): Promise<number> =>
 const isResynthesis = (correlation: number): boolean => correlation > 0.6 && correlation < 0.99;
 const isOriginal = (correlation: number): boolean => correlation > 0.999;
 
+test('controls can be used when the script is there, not before', async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  let letScriptCome = (): void => undefined;
+  const held = new Promise<void>((resolve) => (letScriptCome = resolve));
+  await page.route('**/studio/main.js', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.goto(url, { waitUntil: 'commit' });
+  const controls = page.locator('button, #file, #link, #bitrate');
+  await page.waitForSelector('#leave', { state: 'attached', ...WAIT });
+  const usable = (): Promise<string[]> =>
+    controls.evaluateAll((all) =>
+      all.filter((control) => !(control as HTMLButtonElement).disabled).map(({ id }) => id),
+    );
+  expect(await controls.count()).toBe(10);
+  expect(await usable()).toEqual([]);
+  letScriptCome();
+  await page.waitForSelector('#join:enabled', WAIT);
+  // Nothing can be stopped or left yet.
+  expect(await usable()).toHaveLength(8);
+  await context.close();
+});
+
 test('a sample is heard and seen with one click, and nothing comes from elsewhere', async () => {
   const { page, complaints } = await openStudio();
   const blank = await Promise.all(

@@ -102,6 +102,13 @@ test('a wrong call does not compile', () => {
 test('the tarball has what the client needs at run time', () => {
   const files = readdirSync(join(folder, 'node_modules/tessera/dist/client'));
   expect(files).toEqual(
-    expect.arrayContaining(['tessera.js', 'worker.js', 'worklets.js', 'ort-wasm-simd-threaded.wasm']),
+    expect.arrayContaining([
+      'tessera.js',
+      'worker.js',
+      'worklets.js',
+      'ort-wasm-simd-threaded.wasm',
+      'webgpu.js',
+      'ort-wasm-simd-threaded.jspi.wasm',
+    ]),
   );
 });
