@@ -1,7 +1,6 @@
+import { hiddenLayer, type HiddenLayer } from './hiddenLayer.js';
 import { SQUASH_STEPS, type EntropyTables } from './tables.js';
 
-/** Logits are in 1/256, and so is the hidden layer. */
-const LOGIT_BITS = 8;
 const MAX_LOGIT = SQUASH_STEPS / 2 - 1;
 /** What a stream has learned is kept in 1/65,536. */
 const LEARNED_BITS = 8;
@@ -27,17 +26,17 @@ export class CodeModel {
   /** [Q, K] */
   readonly #learned: Int32Array;
   /** [Q, E]: embeddings of the last frame, summed up to each codebook. */
-  readonly #last: Int32Array;
+  readonly #last: Int16Array;
   /** [F, E]: embeddings of the codebooks so far of each frame of the packet. */
-  #sums = new Int32Array(0);
-  readonly #hidden: Int32Array;
+  #sums = new Int16Array(0);
+  readonly #layer: HiddenLayer;
 
   constructor(tables: EntropyTables) {
     this.#tables = tables;
     this.#levels = Math.log2(tables.codebookSize);
     this.#learned = new Int32Array(tables.quantizers * tables.codebookSize);
-    this.#last = new Int32Array(tables.quantizers * tables.embeddingSize);
-    this.#hidden = new Int32Array(tables.hiddenSize);
+    this.#last = new Int16Array(tables.quantizers * tables.embeddingSize);
+    this.#layer = hiddenLayer(tables);
   }
 
   /** Forgets the stream so far. */
@@ -49,7 +48,7 @@ export class CodeModel {
   /** Begins a packet of so many frames; codebooks follow by {@link code}, in order. */
   begin(frameCount: number): void {
     const length = frameCount * this.#tables.embeddingSize;
-    if (this.#sums.length < length) this.#sums = new Int32Array(length);
+    if (this.#sums.length < length) this.#sums = new Int16Array(length);
     else this.#sums.fill(0, 0, length);
   }
 
@@ -84,19 +83,16 @@ export class CodeModel {
     for (let deeper = quantizers; deeper < all; deeper += 1) this.#last.set(sum, deeper * embeddingSize);
   }
 
-  #fillHidden(quantizer: number, sum: number, before: Int32Array, beforeAt: number): void {
-    const tables = this.#tables;
-    const { embeddingSize, hiddenSize, embeddingBits, weightBits } = tables;
-    const shift = embeddingBits + weightBits - LOGIT_BITS;
-    let weight = quantizer * hiddenSize * embeddingSize;
-    for (let unit = 0; unit < hiddenSize; unit += 1) {
-      let total = tables.offset[quantizer * hiddenSize + unit]!;
-      for (let at = 0; at < embeddingSize; at += 1, weight += 1) {
-        total +=
-          this.#sums[sum + at]! * tables.lower[weight]! + before[beforeAt + at]! * tables.before[weight]!;
-      }
-      this.#hidden[unit] = total > 0 ? total >> shift : 0;
+  /** The hidden layer before a code of `quantizer`, from this frame's sum so far and that of the frame before. */
+  #fillHidden(quantizer: number, sum: number, before: Int16Array, beforeAt: number): void {
+    const { embeddingSize } = this.#tables;
+    const { context } = this.#layer;
+    const sums = this.#sums;
+    for (let at = 0; at < embeddingSize; at += 1) {
+      context[at] = sums[sum + at]!;
+      context[embeddingSize + at] = before[beforeAt + at]!;
     }
+    this.#layer.compute(quantizer);
   }
 
   /** Walks to a leaf: to `target` when writing, to where the coder's answers lead when reading. */
@@ -104,13 +100,14 @@ export class CodeModel {
     const { codebookSize, hiddenSize, node: weights, nodeBits, bias, squash } = this.#tables;
     const first = quantizer * codebookSize;
     const learned = this.#learned;
-    const hidden = this.#hidden;
+    const { hidden } = this.#layer;
     let node = 1;
     for (let level = this.#levels - 1; level >= 0; level -= 1) {
       const at = first + node;
+      const weight = at * hiddenSize;
       let total = 0;
-      for (let unit = 0, weight = at * hiddenSize; unit < hiddenSize; unit += 1, weight += 1) {
-        total += hidden[unit]! * weights[weight]!;
+      for (let unit = 0; unit < hiddenSize; unit += 1) {
+        total = (total + Math.imul(hidden[unit]!, weights[weight + unit]!)) | 0;
       }
       const logit = (total >> nodeBits) + bias[at]! + (learned[at]! >> LEARNED_BITS);
       const step = logit > MAX_LOGIT ? MAX_LOGIT : logit < -MAX_LOGIT ? -MAX_LOGIT : logit;

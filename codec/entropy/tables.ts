@@ -19,7 +19,7 @@ export interface EntropyTables {
   readonly embeddingSize: number;
   /** H: values of the hidden layer. */
   readonly hiddenSize: number;
-  /** Fractional bits of embeddings, of `lower` and `before`, and of `node`. */
+  /** Fractional bits of embeddings, of `context`, and of `node`. */
   readonly embeddingBits: number;
   readonly weightBits: number;
   readonly nodeBits: number;
@@ -31,10 +31,8 @@ export interface EntropyTables {
   readonly codeAt: Uint16Array;
   /** [Q, K]: logit of each node of the tree by itself, in 1/256; the root is node 1. */
   readonly bias: Int16Array;
-  /** [Q, H, E]: weights of the sum of this frame's lower codebooks. */
-  readonly lower: Int16Array;
-  /** [Q, H, E]: weights of the sum of the previous frame. */
-  readonly before: Int16Array;
+  /** [Q, H, 2 E]: weights of the sum of this frame's lower codebooks, then of the sum of the previous frame. */
+  readonly context: Int16Array;
   /** [Q, H]. */
   readonly offset: Int32Array;
   /** [Q, K, E]. */
@@ -105,12 +103,21 @@ export function parseEntropyTables(bytes: Uint8Array): EntropyTables {
     leaf,
     codeAt,
     bias,
-    lower,
-    before,
+    context: interleave(lower, before, embeddingSize),
     offset,
     embedding,
     node,
   };
+}
+
+/** Rows of `width` values of each, in turn. */
+function interleave(one: Int16Array, other: Int16Array, width: number): Int16Array {
+  const result = new Int16Array(one.length + other.length);
+  for (let at = 0; at < one.length; at += width) {
+    result.set(one.subarray(at, at + width), 2 * at);
+    result.set(other.subarray(at, at + width), 2 * at + width);
+  }
+  return result;
 }
 
 /** The code of each leaf: every leaf must have one. */
