@@ -26,7 +26,7 @@ const stateSchema = z.object({
   output: z.string().min(1),
   /** Of one stream, without the batch dimension in front. */
   shape: z.array(positive).min(1),
-  type: z.literal('float32'),
+  type: z.enum(['float32', 'int8']),
 });
 
 const fileSchema = z.object({

@@ -1,6 +1,6 @@
 import { Tensor } from 'onnxruntime-node';
 import { elementCount, type GraphManifest, type Manifest } from '../manifest.js';
-import { CodecState } from './state.js';
+import { stateArray, statesOf, type CodecState, type StateArray } from './state.js';
 
 /** The tensors of one run, by name. */
 export interface RunTensors {
@@ -19,9 +19,9 @@ abstract class Batch {
   readonly maxRows: number;
   readonly maxFrames: number;
   /** State going in, an array for each of the manifest's tensors: row r begins at `r * elementCount(shape)`. */
-  readonly states: readonly Float32Array[];
+  readonly states: readonly StateArray[];
   /** State coming out, likewise. */
-  readonly nextStates: readonly Float32Array[];
+  readonly nextStates: readonly StateArray[];
   readonly #graph: GraphManifest;
   readonly #tensors = new Map<number, RunTensors>();
   /** The rows of `states` and of `nextStates`, made once, so that a run makes no views. */
@@ -32,12 +32,11 @@ abstract class Batch {
     this.maxRows = maxRows;
     this.maxFrames = maxFrames;
     this.#graph = graph;
-    const allocate = (): Float32Array[] =>
-      graph.states.map(({ shape }) => new Float32Array(maxRows * elementCount(shape)));
+    const allocate = (): StateArray[] => graph.states.map((state) => stateArray(state, maxRows));
     this.states = allocate();
     this.nextStates = allocate();
-    this.#stateRows = rowsOf(this.states, maxRows);
-    this.#nextStateRows = rowsOf(this.nextStates, maxRows);
+    this.#stateRows = statesOf(this.states, maxRows);
+    this.#nextStateRows = statesOf(this.nextStates, maxRows);
   }
 
   /** Puts a stream's state into a row of the next run. */
@@ -140,19 +139,10 @@ export class DecoderBatch extends Batch {
   }
 }
 
-/** Each row of state tensors as a state. */
-function rowsOf(tensors: readonly Float32Array[], rows: number): CodecState[] {
-  return Array.from({ length: rows }, (_, row) => {
-    const partOf = (tensor: Float32Array): Float32Array => {
-      const length = tensor.length / rows;
-      return tensor.subarray(row * length, (row + 1) * length);
-    };
-    return new CodecState(tensors.map(partOf));
-  });
-}
-
 /** A tensor over the front of an array, without a copy. */
-function view(array: Float32Array | Int32Array | undefined, dims: readonly number[]): Tensor {
-  if (array instanceof Int32Array) return new Tensor('int32', array.subarray(0, elementCount(dims)), dims);
-  return new Tensor('float32', (array ?? new Float32Array(0)).subarray(0, elementCount(dims)), dims);
+function view(array: StateArray | Int32Array | undefined, dims: readonly number[]): Tensor {
+  const count = elementCount(dims);
+  if (array instanceof Int32Array) return new Tensor('int32', array.subarray(0, count), dims);
+  if (array instanceof Int8Array) return new Tensor('int8', array.subarray(0, count), dims);
+  return new Tensor('float32', (array ?? new Float32Array(0)).subarray(0, count), dims);
 }

@@ -18,6 +18,12 @@ export interface GraphContract {
   readonly outputs: readonly TensorContract[];
 }
 
+/**
+ * Products in 8 bits are for processors: elsewhere the rounding around them is left out of the graph and they are computed
+ * in float32, of the same weights.
+ */
+const IN_FLOAT = { session: { disable_quant_qdq: '1', enable_quant_qdq_cleanup: '1' } };
+
 /** Loads a graph from the bytes of its file. @throws Error of the runtime when the provider or the file is unfit. */
 export async function createSession(
   bytes: Uint8Array,
@@ -33,6 +39,7 @@ export async function createSession(
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
+    ...(provider === 'cpu' ? {} : { extra: IN_FLOAT }),
   });
 }
 

@@ -2,12 +2,15 @@
  * Runs one step of a graph on a provider, in a process of its own: `node providerProbe.js PROVIDER GRAPH FRAME_SAMPLES`.
  * Exits with 0 when it ran; else prints the reason to standard output and exits with 1.
  */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { readFile } from 'node:fs/promises';
+import { Tensor } from 'onnxruntime-node';
+import { createSession } from './graph.js';
+import type { Provider } from './providers.js';
 
 const [provider = '', graphPath = '', frameSamples = ''] = process.argv.slice(2);
 
 async function probe(): Promise<void> {
-  const session = await InferenceSession.create(graphPath, { executionProviders: [provider] });
+  const session = await createSession(await readFile(graphPath), provider as Provider, 1);
   const feeds: Record<string, Tensor> = {};
   for (const input of session.inputMetadata) {
     if (!input.isTensor) throw new Error(`the graph's input ${input.name} is no tensor`);
@@ -16,7 +19,10 @@ async function probe(): Promise<void> {
       typeof size === 'number' ? size : axis === 0 ? 1 : Number(frameSamples),
     );
     const count = dims.reduce((product, size) => product * size, 1);
-    feeds[input.name] = new Tensor('float32', new Float32Array(count), dims);
+    feeds[input.name] =
+      input.type === 'int8'
+        ? new Tensor('int8', new Int8Array(count), dims)
+        : new Tensor('float32', new Float32Array(count), dims);
   }
   await session.run(feeds);
 }

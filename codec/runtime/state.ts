@@ -21,12 +21,21 @@ export interface StateOwner {
   readonly graph: GraphManifest;
 }
 
+/** Values of one state tensor, of one stream or of several one behind the other. */
+export type StateArray = Float32Array | Int8Array;
+
+/** Zeros for so many streams' tensors of one of the manifest's states. */
+export function stateArray({ type, shape }: GraphManifest['states'][number], streams: number): StateArray {
+  const length = streams * elementCount(shape);
+  return type === 'int8' ? new Int8Array(length) : new Float32Array(length);
+}
+
 /** The state tensors of one stream, in the manifest's order. */
 export class CodecState {
   /** One array for each tensor, the shape flattened; may be views into larger arrays. */
-  readonly tensors: readonly Float32Array[];
+  readonly tensors: readonly StateArray[];
 
-  constructor(tensors: readonly Float32Array[]) {
+  constructor(tensors: readonly StateArray[]) {
     this.tensors = tensors;
   }
 
@@ -44,9 +53,20 @@ export class CodecState {
   }
 }
 
+/** The states that lie in `tensors` one behind the other, as views. */
+export function statesOf(tensors: readonly StateArray[], streams: number): CodecState[] {
+  return Array.from({ length: streams }, (_, stream) => {
+    const partOf = (tensor: StateArray): StateArray => {
+      const length = tensor.length / streams;
+      return tensor.subarray(stream * length, (stream + 1) * length);
+    };
+    return new CodecState(tensors.map(partOf));
+  });
+}
+
 /**
  * A stream's whole state as bytes: magic, version, side, model digest (32 bytes), index of the next frame (LEB128), the
- * fields that `writeFields` adds, the tensors (float32, little-endian), CRC-32C of all before.
+ * fields that `writeFields` adds, the tensors (int8, or float32, little-endian), CRC-32C of all before.
  */
 export function writeState(
   owner: StateOwner,
@@ -57,7 +77,11 @@ export function writeState(
   const writer = new ByteWriter().append(MAGIC).byte(VERSION).byte(SIDES.indexOf(owner.side));
   writer.append(Buffer.from(owner.digest, 'hex')).varint(frameIndex);
   writeFields(writer);
-  for (const tensor of state.tensors) writeFloats(writer, tensor);
+  for (const tensor of state.tensors) {
+    if (tensor instanceof Int8Array)
+      writer.append(new Uint8Array(tensor.buffer, tensor.byteOffset, tensor.length));
+    else writeFloats(writer, tensor);
+  }
   return writer.uint32(crc32c(writer.bytes())).bytes().slice();
 }
 
@@ -88,7 +112,10 @@ export function readState<Fields>(
   if (digest !== owner.digest) throw fail(`is of the model ${digest}, not ${owner.digest}`);
   const frameIndex = reader.varint('its frame index');
   const fields = readFields(reader);
-  const tensors = owner.graph.states.map(({ shape }) => readFloats(reader, elementCount(shape)));
+  const tensors = owner.graph.states.map(({ shape, type }) => {
+    const count = elementCount(shape);
+    return type === 'int8' ? Int8Array.from(reader.take('its tensors', count)) : readFloats(reader, count);
+  });
   reader.end();
   return { frameIndex, state: new CodecState(tensors), fields };
 }

@@ -1,5 +1,5 @@
-import { elementCount, type GraphManifest } from '../manifest.js';
-import { CodecState } from './state.js';
+import type { GraphManifest } from '../manifest.js';
+import { stateArray, statesOf, type CodecState } from './state.js';
 
 /** Slots are added in blocks of at most so many: one stream takes the memory of one, thousands take few allocations. */
 const MAX_BLOCK_SLOTS = 64;
@@ -44,14 +44,12 @@ export class StateSlots {
 
   #grow(): void {
     const added = Math.min(MAX_BLOCK_SLOTS, Math.max(1, this.#count));
-    const lengths = this.#graph.states.map(({ shape }) => elementCount(shape));
-    const slotLength = lengths.reduce((total, length) => total + length, 0);
-    const block = new Float32Array(added * slotLength);
-    for (let slot = 0; slot < added; slot += 1) {
-      let at = slot * slotLength;
-      const tensors = lengths.map((length) => block.subarray(at, (at += length)));
-      this.#free.push(new CodecState(tensors));
-    }
+    this.#free.push(
+      ...statesOf(
+        this.#graph.states.map((state) => stateArray(state, added)),
+        added,
+      ),
+    );
     this.#count += added;
   }
 }

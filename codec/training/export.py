@@ -5,30 +5,34 @@ import hashlib
 import json
 import os
 
+import numpy as np
 import onnx
 import torch
 
+from data import Crops
 from evaluate import load
 from model import Codec
+from products import Levels, freeze_all, whole_multiples
 from storage import store_small
-from streaming import StreamingDecoder, StreamingEncoder
+from streaming import StreamingDecoder, StreamingEncoder, eight_bit_matrices
 
 CONTRACT = 1
 OPSET = 17
 
 
 def check(codec: Codec, encoder: StreamingEncoder, decoder: StreamingDecoder) -> None:
-    """The streaming graphs over ragged chunks must equal the whole-file model (with weights rounded to float16)."""
+    """The streaming graphs over ragged chunks, before anything is in 8 bits, must equal the whole-file model."""
     c = codec.config
     torch.manual_seed(0)
     pcm = torch.randn(2, 30 * c.hop).cumsum(1) * 0.01
     whole = codec.encode(pcm)
     sound = codec.decode(whole, c.quantizers)
-    state_e, state_d = torch.zeros(2, encoder.state_size), torch.zeros(2, decoder.state_size)
+    start = lambda half: (torch.zeros(2, half.past_size), torch.zeros(2, c.overlap))
+    state_e, state_d = start(encoder), start(decoder)
     codes, sounds, at = [], [], 0
     for frames in (1, 4, 2, 8, 3, 12):
-        part, state_e, _ = encoder(pcm[:, at * c.hop : (at + frames) * c.hop], state_e)
-        out, state_d = decoder(whole[:, :, at : at + frames].int(), torch.ones(2, c.quantizers), state_d)
+        part, *state_e, _ = encoder(pcm[:, at * c.hop : (at + frames) * c.hop], *state_e)
+        out, *state_d = decoder(whole[:, :, at : at + frames].int(), torch.ones(2, c.quantizers), *state_d)
         codes.append(part)
         sounds.append(out)
         at += frames
@@ -37,6 +41,34 @@ def check(codec: Codec, encoder: StreamingEncoder, decoder: StreamingDecoder) ->
     print(f"streaming against whole: {differing:.5f} of codes differ, largest difference of samples {error:.2e}")
     if differing > 1e-3 or error > 1e-3:
         raise SystemExit("the streaming graphs disagree with the model")
+
+
+def round_weights(codec: Codec) -> None:
+    """Weights as the files keep them, so that every check is of what ships."""
+    for tensor in [*codec.parameters(), codec.quantizer.codebooks]:
+        tensor.data = tensor.data.half().float()
+    # Sums of 16 codes, and of 7 frames of the past, stay below 24 bits: exact in float32.
+    codec.quantizer.codebooks.data = whole_multiples(codec.quantizer.codebooks, 16)
+    for network in (codec.encoder, codec.decoder):
+        for _, matrix, scale in eight_bit_matrices(network):
+            matrix.data = Levels(matrix * scale)() / scale
+        for name, weight in network.named_parameters():
+            if name.endswith("depthwise.weight"):
+                weight.data = whole_multiples(weight, 14)
+
+
+def calibrate(codec: Codec, encoder: StreamingEncoder, decoder: StreamingDecoder, pcm: torch.Tensor) -> None:
+    """Finds the ranges of what is in 8 bits on two minutes of training speech, at several depths."""
+    c = codec.config
+    torch.manual_seed(0)
+    crops = Crops(pcm, 100 * c.hop, 64)()
+    start = lambda half: (torch.zeros(len(crops), half.past_size), torch.zeros(len(crops), c.overlap))
+    codes, *_ = encoder(crops, *start(encoder))
+    for depth in (1, 3, 8, c.quantizers):
+        active = (torch.arange(c.quantizers) < depth).float().expand(len(crops), c.quantizers)
+        decoder(codes, active, *start(decoder))
+    for half in (encoder, decoder):
+        freeze_all(half)
 
 
 def digest(manifest: dict) -> str:
@@ -87,6 +119,7 @@ def export(module, path: str, inputs: tuple, names: list, outputs: list, axes: d
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint")
+    parser.add_argument("data", help="folder made by data.py: the ranges of products in 8 bits are found there")
     parser.add_argument("out")
     parser.add_argument("--name", default="tessera-speech-24k-50hz")
     parser.add_argument("--version", default="1.0.0")
@@ -95,43 +128,45 @@ def main() -> None:
     parser.add_argument("--small", help="folder of the model of the same weights beside `out`: write its small decoder only, for its encoder")
     arguments = parser.parse_args()
     codec = load(arguments.checkpoint, "cpu")
-    # The released weights are the float16 ones: round first, so that every check is of what ships.
-    for tensor in [*codec.parameters(), codec.quantizer.codebooks]:
-        tensor.data = tensor.data.half().float()
+    round_weights(codec)
     c = codec.config
     encoder, decoder = StreamingEncoder(codec).eval(), StreamingDecoder(codec).eval()
     check(codec, encoder, decoder)
     if arguments.small:
         decoder = StreamingDecoder(codec, store_small).eval()
+    calibrate(codec, encoder, decoder, torch.from_numpy(np.load(os.path.join(arguments.data, "train.npy"), mmap_mode="r")))
     os.makedirs(arguments.out, exist_ok=True)
     frames = 3
     batch = {0: "batch"}
     sibling = json.load(open(os.path.join(arguments.small, "manifest.json"))) if arguments.small else None
+    start = lambda half: (torch.zeros(2, half.past_size, dtype=torch.int8), torch.zeros(2, c.overlap))
+    states, next_states = ["past", "tail"], ["past_out", "tail_out"]
+    free = {name: batch for name in [*states, *next_states]}
     encoder_hash = sibling["encoder"]["sha256"] if sibling else export(
-        encoder, os.path.join(arguments.out, "encoder.onnx"), (torch.zeros(2, frames * c.hop), torch.zeros(2, encoder.state_size)),
-        ["pcm", "state"], ["codes", "state_out", "residual"],
-        {
-            "pcm": {0: "batch", 1: "samples"}, "state": batch,
-            "codes": {0: "batch", 2: "frames"}, "state_out": batch, "residual": {0: "batch", 2: "frames"},
-        },
+        encoder, os.path.join(arguments.out, "encoder.onnx"), (torch.zeros(2, frames * c.hop), *start(encoder)),
+        ["pcm", *states], ["codes", *next_states, "residual"],
+        {"pcm": {0: "batch", 1: "samples"}, "codes": {0: "batch", 2: "frames"}, "residual": {0: "batch", 2: "frames"}, **free},
     )
     codes = torch.zeros(2, c.quantizers, frames, dtype=torch.int32)
     decoder_hash = export(
-        decoder, os.path.join(arguments.out, "decoder.onnx"), (codes, torch.ones(2, c.quantizers), torch.zeros(2, decoder.state_size)),
-        ["codes", "active", "state"], ["pcm", "state_out"],
-        {"codes": {0: "batch", 2: "frames"}, "active": batch, "state": batch, "pcm": {0: "batch", 1: "samples"}, "state_out": batch},
+        decoder, os.path.join(arguments.out, "decoder.onnx"), (codes, torch.ones(2, c.quantizers), *start(decoder)),
+        ["codes", "active", *states], ["pcm", *next_states],
+        {"codes": {0: "batch", 2: "frames"}, "active": batch, "pcm": {0: "batch", 1: "samples"}, **free},
     )
-    state = lambda size: [{"input": "state", "output": "state_out", "shape": [size], "type": "float32"}]
+    state = lambda half: [
+        {"input": "past", "output": "past_out", "shape": [half.past_size], "type": "int8"},
+        {"input": "tail", "output": "tail_out", "shape": [c.overlap], "type": "float32"},
+    ]
     manifest = {
         "contract": CONTRACT, "name": arguments.name, "version": arguments.version, "licence": "Apache-2.0",
         "sampleRate": c.sample_rate, "hop": c.hop, "delaySamples": c.hop + c.overlap, "decoderDelaySamples": c.overlap,
         "quantizers": c.quantizers, "codebookSize": c.codebook_size, "latentChannels": c.latent_channels,
         "maskedGroups": list(c.group_channels),
         "encoder": {
-            "file": "encoder.onnx", "sha256": encoder_hash, "states": state(encoder.state_size),
+            "file": "encoder.onnx", "sha256": encoder_hash, "states": state(encoder),
             "residualEnergy": {"output": "residual", "reference": encoder.residual_reference},
         },
-        "decoder": {"file": "decoder.onnx", "sha256": decoder_hash, "states": state(decoder.state_size)},
+        "decoder": {"file": "decoder.onnx", "sha256": decoder_hash, "states": state(decoder)},
         **entropy_entry(arguments.out),
         "decodesTokensOf": arguments.decodes,
         "trainingData": json.load(open(arguments.sources)) if arguments.sources else [],

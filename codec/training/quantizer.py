@@ -14,11 +14,12 @@ from torch import nn
 from config import Config
 
 
-def search(latent: torch.Tensor, codebooks: torch.Tensor, spans: list, paths: int) -> torch.Tensor:
+def search(latent: torch.Tensor, codebooks: torch.Tensor, spans: list, paths: int, products=None) -> torch.Tensor:
     """Codes [N, Q] of latents [N, C] by a beam search (as for residual quantizers in arXiv 1509.05195): of all ways to go
     on from the `paths` best so far, each stage keeps the best ones, by the distance from what they have seen of the latent.
 
     codebooks: [Q, K, C]; spans: first and behind the last channel of each group. With one path each code is the nearest.
+    products: for each stage, what multiplies vectors by its codes; plain products if not given.
     """
     quantizers, size, channels = codebooks.shape
     table = codebooks.flatten(0, 1)
@@ -29,7 +30,7 @@ def search(latent: torch.Tensor, codebooks: torch.Tensor, spans: list, paths: in
         first, end = spans[stage] if stage < len(spans) else (0, channels)
         seen, keys = latent[:, first:end] if stage < len(spans) else left, codebooks[stage][:, first:end]
         # Half of how much nearer code c brings the latent's square: v . c - |c|^2 / 2. Its sum over stages compares paths.
-        scores = F.linear(seen, keys, -0.5 * keys.square().sum(1))
+        scores = (products[stage](seen) if products else seen @ keys.t()) - 0.5 * keys.square().sum(1)
         if stage > 0:
             scores = scores.reshape(-1, 1 if stage < len(spans) else paths, size) + gain.unsqueeze(2)
         gain, index = scores.flatten(1).topk(paths, dim=1)

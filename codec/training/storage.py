@@ -1,6 +1,6 @@
-"""How weights lie in the exported graphs. All compute in float32: only the files differ in size.
+"""How weights lie in the exported graphs.
 
-Default: float16. Small: large matrices in 4 bits with a scale for every 32 inputs, other matrices in 8 bits with a scale
+Default: the levels of 8-bit products (products.py), the rest float16. Small: large matrices in 4 bits with a scale for every 32 inputs, other matrices in 8 bits with a scale
 for every output, the rest float16. The graph widens them with plain arithmetic on constants, which the runtime does
 once, when it loads the graph.
 """

@@ -1,11 +1,11 @@
-"""The codec's two halves as streaming graphs for export: explicit packed state, weights stored as float16.
+"""The codec's two halves as streaming graphs for export: explicit packed state, most products in 8 bits (products.py).
 
-encoder(pcm [B, T * hop], state [B, S]) → codes [B, Q, T] int32, state, residual [B, Q, T]: energy of what the first q
-codebooks leave of the latent, relative to `residual_reference`
-decoder(codes [B, Q, T] int32, active [B, Q], state [B, S]) → pcm [B, T * hop], state
+encoder(pcm [B, T * hop], past [B, S] int8, tail [B, overlap]) → codes [B, Q, T] int32, past, tail, residual [B, Q, T]: energy of what
+the first q codebooks leave of the latent, relative to `residual_reference`
+decoder(codes [B, Q, T] int32, active [B, Q], past [B, S] int8, tail [B, overlap]) → pcm [B, T * hop], past, tail
 
-State is one float32 tensor a side: every layer's past frames flattened, laid end to end, so that a session's whole
-state is one row to copy. Zeros start a stream.
+The past is every layer's past frames flattened, laid end to end, so that it is one row to copy; the tail is of samples: those before
+the encoder's first window, and what the decoder has yet to overlap. Zeros start a stream.
 """
 
 from itertools import accumulate
@@ -15,29 +15,45 @@ import torch.nn.functional as F
 from torch import nn
 
 from model import EPSILON, Codec
+from products import Levels, Past, Product
 from quantizer import search
 from storage import Full, Half, store_small
 
+# The matrices of products in 8 bits; the first and last ones of each half are small, and the sound hangs on them.
+EIGHT_BITS = ("expand.weight", "project.weight", "fold.weight")
+
+
+def eight_bit_matrices(network: nn.Module):
+    """(name, parameter, what each of its outputs is scaled by) of the matrices of a half's products in 8 bits. The layer scale
+    of a block is part of its last product.
+    """
+    parameters = dict(network.named_parameters())
+    for name, matrix in parameters.items():
+        if name.endswith(EIGHT_BITS):
+            scale = parameters[name.replace("project.weight", "scale")] if "project" in name else torch.ones(len(matrix))
+            yield name[: -len(".weight")], matrix, scale.unsqueeze(1)
+
 
 class Stored(nn.Module):
-    """Module weights as the file keeps them (see storage.py), widened where they are used."""
+    """Module weights as the file keeps them (see storage.py), widened where they are used; without those of EIGHT_BITS."""
 
     def __init__(self, module: nn.Module, store):
         super().__init__()
         for name, parameter in module.named_parameters():
-            self.add_module(name.replace(".", "_"), store(parameter))
+            if not name.endswith(EIGHT_BITS):
+                self.add_module(name.replace(".", "_"), store(parameter))
 
     def __getitem__(self, name: str) -> torch.Tensor:
         return getattr(self, name.replace(".", "_"))()
 
 
 class Packed:
-    """Reads layer states out of one packed row and gathers their successors in the same order."""
+    """Reads the past of layers out of one packed row and gathers their successors in the same order."""
 
-    def __init__(self, state: torch.Tensor, shapes: list):
+    def __init__(self, past: torch.Tensor, shapes: list):
         ends = list(accumulate(rows * channels for rows, channels in shapes))
         # Slices, not a split, whose outputs are more than a shader of WebGPU may bind.
-        parts = [state[:, first:end] for first, end in zip([0, *ends], ends)]
+        parts = [past[:, first:end] for first, end in zip([0, *ends], ends)]
         self.parts = iter([part.reshape(-1, *shape) for part, shape in zip(parts, shapes)])
         self.next = []
 
@@ -58,9 +74,20 @@ class StreamingHalf(nn.Module):
         super().__init__()
         self.config = codec.config
         self.weights = Stored(network, store)
+        self.products, self.pasts = nn.ModuleDict(), nn.ModuleDict()
+        for name, matrix, scale in eight_bit_matrices(network):
+            self.products[name.replace(".", "_")] = Product(Levels(matrix * scale) if store is Half else store(matrix * scale))
+
+        for name, _ in network.named_modules():
+            if name.endswith("depthwise"):
+                self.pasts[name[: -len(".depthwise")].replace(".", "_")] = Past()
+
+    def product(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        key = name.replace(".", "_")
+        return self.products[key](x) if key in self.products else torch.matmul(x, self.weights[f"{name}.weight"].t())
 
     def linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        return torch.matmul(x, self.weights[f"{name}.weight"].t()) + self.weights[f"{name}.bias"]
+        return self.product(x, name) + self.weights[f"{name}.bias"]
 
     def windows(self, x: torch.Tensor) -> torch.Tensor:
         """Where the depthwise filters of blocks on x [B, T, C] look, [T, kernel], in what lies behind them and x."""
@@ -68,17 +95,15 @@ class StreamingHalf(nn.Module):
 
     def block(self, x: torch.Tensor, name: str, channels: int, windows: torch.Tensor, packed: Packed) -> torch.Tensor:
         kernel = self.config.kernel
-        w = self.weights
-        padded = torch.cat([packed.take(), x], 1)
+        w, past = self.weights, self.pasts[name.replace(".", "_")]
+        padded = torch.cat([packed.take(), past.narrow(x)], 1)
         packed.give(padded[:, -(kernel - 1) :])
         # Not as a convolution: on CUDA the runtime plans one anew whenever its shape changes, for 10 ms each.
-        y = (padded[:, windows] * w[f"{name}.depthwise.weight"]).sum(2) + w[f"{name}.depthwise.bias"]
+        y = (padded.float()[:, windows] * w[f"{name}.depthwise.weight"]).sum(2) * past.step + w[f"{name}.depthwise.bias"]
         y = F.layer_norm(y, (channels,), w[f"{name}.norm.weight"], w[f"{name}.norm.bias"])
         y = F.gelu(self.linear(y, f"{name}.expand"))
-        # The layer scale is multiplied into constants, which the runtime does once, when it loads the graph.
-        scale = w[f"{name}.scale"]
-        y = torch.matmul(y, (w[f"{name}.project.weight"] * scale.unsqueeze(1)).t())
-        return x + (y + w[f"{name}.project.bias"] * scale)
+        # A product of constants, which the runtime computes once, when it loads the graph.
+        return x + (self.product(y, f"{name}.project") + w[f"{name}.project.bias"] * w[f"{name}.scale"])
 
 
 class StreamingEncoder(StreamingHalf):
@@ -89,12 +114,15 @@ class StreamingEncoder(StreamingHalf):
         self.register_buffer("analysis", analysis)
         self.register_buffer("codebooks", codec.quantizer.codebooks.detach().half())
         self.spans = codec.quantizer.spans
+        spans = self.spans + [(0, c.latent_channels)] * (c.quantizers - len(self.spans))
+        keys = lambda stage, first, end: lambda: self.codebooks[stage, :, first:end].float()
+        self.scoring = nn.ModuleList(Product(keys(stage, *span)) for stage, span in enumerate(spans))
         # Mean energy of a code of the groups, all channels together: about that of a latent of speech.
         groups = codec.quantizer.codebooks[: len(self.spans)].detach()
         self.residual_reference = float(groups.square().sum((0, 2)).mean())
         fine, coarse = [(c.kernel - 1, c.encoder_fine_channels)], [(c.kernel - 1, c.encoder_channels)]
-        self.state_shapes = [(1, c.overlap)] + fine * c.encoder_fine_blocks + coarse * c.encoder_blocks
-        self.state_size = sum(rows * channels for rows, channels in self.state_shapes)
+        self.past_shapes = fine * c.encoder_fine_blocks + coarse * c.encoder_blocks
+        self.past_size = sum(rows * channels for rows, channels in self.past_shapes)
 
     def quantize(self, latent: torch.Tensor):
         """Latents [B, T, C] → codes [B, Q, T] and residual [B, Q, T]; see quantizer.py for what each stage sees.
@@ -104,22 +132,21 @@ class StreamingEncoder(StreamingHalf):
         c, (batch, frames) = self.config, latent.shape[:2]
         latent = latent.flatten(0, 1)
         codebooks = self.codebooks.float()
-        codes = search(latent, codebooks, self.spans, c.search_paths)
+        codes = search(latent, codebooks, self.spans, c.search_paths, self.scoring)
         picked = F.embedding(codes + torch.arange(c.quantizers) * c.codebook_size, codebooks.flatten(0, 1))
         rest = latent.unsqueeze(1) - torch.matmul(torch.ones(c.quantizers, c.quantizers).tril(), picked)
         by_frame = lambda values: values.reshape(batch, frames, c.quantizers).transpose(1, 2)
         return by_frame(codes.int()), by_frame(rest.square().sum(2) / self.residual_reference)
 
-    def forward(self, pcm: torch.Tensor, state: torch.Tensor):
-        c, packed = self.config, Packed(state, self.state_shapes)
-        history = packed.take().flatten(1)
-        pcm = torch.cat([history, pcm], 1)
-        packed.give(pcm[:, -c.overlap :])
+    def forward(self, pcm: torch.Tensor, past: torch.Tensor, tail: torch.Tensor):
+        c, packed = self.config, Packed(past, self.past_shapes)
+        pcm = torch.cat([tail, pcm], 1)
+        next_tail = pcm[:, -c.overlap :]
         # Windows four steps long, by laying four shifted views side by side.
         steps = pcm.reshape(pcm.shape[0], -1, c.step)
-        tail = c.overlap // c.step
-        count = steps.shape[1] - tail
-        frames = torch.cat([steps[:, k : k + count] for k in range(tail + 1)], -1)
+        before = c.overlap // c.step
+        count = steps.shape[1] - before
+        frames = torch.cat([steps[:, k : k + count] for k in range(before + 1)], -1)
         spectra = torch.matmul(frames, self.analysis)
         real, imaginary = spectra[..., : c.bins], spectra[..., c.bins :]
         log_power = torch.log(real * real + imaginary * imaginary + EPSILON)
@@ -134,7 +161,7 @@ class StreamingEncoder(StreamingHalf):
             x = self.block(x, f"coarse.{i}", c.encoder_channels, windows, packed)
         x = F.layer_norm(x, (c.encoder_channels,), self.weights["norm.weight"], self.weights["norm.bias"])
         codes, residual = self.quantize(self.linear(x, "output"))
-        return codes, packed.result(), residual
+        return codes, packed.result(), next_tail, residual
 
 
 class StreamingDecoder(StreamingHalf):
@@ -148,11 +175,11 @@ class StreamingDecoder(StreamingHalf):
         # One table of all codebooks: one look-up instead of one a codebook.
         self.codebooks = store(codec.quantizer.codebooks.flatten(0, 1))
         fine, coarse = [(c.kernel - 1, c.decoder_fine_channels)], [(c.kernel - 1, c.decoder_channels)]
-        self.state_shapes = coarse * c.decoder_blocks + fine * c.decoder_fine_blocks + [(c.overlap // c.step, c.step)]
-        self.state_size = sum(rows * channels for rows, channels in self.state_shapes)
+        self.past_shapes = coarse * c.decoder_blocks + fine * c.decoder_fine_blocks
+        self.past_size = sum(rows * channels for rows, channels in self.past_shapes)
 
-    def forward(self, codes: torch.Tensor, active: torch.Tensor, state: torch.Tensor):
-        c, packed = self.config, Packed(state, self.state_shapes)
+    def forward(self, codes: torch.Tensor, active: torch.Tensor, past: torch.Tensor, tail: torch.Tensor):
+        c, packed = self.config, Packed(past, self.past_shapes)
         index = codes + torch.arange(c.quantizers, dtype=torch.int32).unsqueeze(1) * c.codebook_size
         chosen = F.embedding(index, self.codebooks())
         latent = (chosen * active.unsqueeze(2).unsqueeze(3)).sum(1)
@@ -174,13 +201,12 @@ class StreamingDecoder(StreamingHalf):
             signs = signs.reshape(gain.shape[0], -1, c.bins - c.noise_bin)
             gain = torch.cat([gain[..., : c.noise_bin], gain[..., c.noise_bin :] * signs], -1)
         frames = torch.matmul(torch.cat([real * gain, imaginary * gain], -1), self.synthesis())
-        tail = c.overlap // c.step
-        parts = [F.pad(frames[..., k * c.step : (k + 1) * c.step], (0, 0, k, tail - k)) for k in range(tail + 1)]
+        ahead = c.overlap // c.step
+        parts = [F.pad(frames[..., k * c.step : (k + 1) * c.step], (0, 0, k, ahead - k)) for k in range(ahead + 1)]
         total = parts[0]
         for part in parts[1:]:
             total = total + part
-        pending = packed.take()
-        total = torch.cat([pending + total[:, :tail], total[:, tail:]], 1)
-        packed.give(total[:, -tail:])
-        pcm = total[:, :-tail].flatten(1)
-        return pcm.minimum(torch.tensor(1.0)).maximum(torch.tensor(-1.0)), packed.result()
+        total = total.flatten(1)
+        total = torch.cat([tail + total[:, : c.overlap], total[:, c.overlap :]], 1)
+        pcm = total[:, : -c.overlap]
+        return pcm.minimum(torch.tensor(1.0)).maximum(torch.tensor(-1.0)), packed.result(), total[:, -c.overlap :]

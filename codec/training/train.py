@@ -158,7 +158,9 @@ class Trainer:
             if not self.metrics:
                 self.metrics = {k: torch.zeros((), device=self.device) for k in metrics}
             for key, value in metrics.items():
-                self.metrics[key].lerp_(torch.as_tensor(value, device=self.device).detach().float(), 0.02)
+                # Not a copy of a number to the device, which a graph cannot capture.
+                value = value.detach().float() if torch.is_tensor(value) else torch.full((), float(value), device=self.device)
+                self.metrics[key].lerp_(value, 0.02)
 
     def apply(self, loss: torch.Tensor, parameters: list, optimizer) -> torch.Tensor:
         gradients = torch.autograd.grad(loss, parameters)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from data import Crops
 from evaluate import load
 
 MAGIC = b"TSRE"
@@ -80,16 +81,17 @@ class Model(torch.nn.Module):
 
 
 @torch.no_grad()
-def encode_all(codec, pcm: np.ndarray, limit: int, device) -> torch.Tensor:
-    """Codes [N, Q, F] of pieces of pcm [N] int16."""
-    rate = codec.config.sample_rate
-    length = PIECE_SECONDS * rate
+def encode_all(codec, pcm: torch.Tensor, limit: int, passes: int, device) -> torch.Tensor:
+    """Codes [N, Q, F] of pieces of pcm [N] int16, on the CPU: all once, and as many again at random places, levels and speeds in
+    each of `passes`.
+    """
+    length = PIECE_SECONDS * codec.config.sample_rate
     starts = np.random.default_rng(0).permutation(len(pcm) // length)[: limit or None] * length
-    parts = []
-    for group in np.array_split(starts, max(1, len(starts) // 8)):
-        x = torch.from_numpy(np.stack([pcm[start : start + length] for start in group]).astype(np.float32)) / 32768
-        parts.append(codec.encode(x.to(device))[:, :, WARM_UP_FRAMES:].to(torch.int16).cpu())
-    return torch.cat(parts)
+    groups = np.array_split(starts, max(1, len(starts) // 32))
+    encode = lambda x: codec.encode(x)[:, :, WARM_UP_FRAMES:].to(torch.int16).cpu()
+    parts = [encode(torch.stack([pcm[start : start + length] for start in group]).to(device).float() / 32768) for group in groups]
+    crops = Crops(pcm.to(device), length, 32)
+    return torch.cat(parts + [encode(crops()) for _ in range(passes * len(groups))])
 
 
 def train(model: Model, codes: torch.Tensor, leaf: torch.Tensor, minutes: float, batch: int, frames: int = 110) -> None:
@@ -154,6 +156,7 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=15.0, help="of training; without a GPU, of CPU time")
     parser.add_argument("--batch", type=int, default=64, help="segments of 2.2 s a step")
     parser.add_argument("--pieces", type=int, default=0, help="pieces of 20 s to train on; 0: all")
+    parser.add_argument("--passes", type=int, default=0, help="times that all is encoded again, cropped and changed as when the model trains")
     parser.add_argument("--embedding", type=int, default=32)
     parser.add_argument("--hidden", type=int, default=32)
     parser.add_argument("--codes", help="file to keep the codes in, or to take them from")
@@ -164,7 +167,8 @@ if __name__ == "__main__":
     if arguments.codes and os.path.exists(arguments.codes):
         codes = torch.from_numpy(np.load(arguments.codes))
     else:
-        codes = encode_all(codec, np.load(os.path.join(arguments.data, "train.npy"), mmap_mode="r"), arguments.pieces, device)
+        pcm = torch.from_numpy(np.load(os.path.join(arguments.data, "train.npy")))
+        codes = encode_all(codec, pcm, arguments.pieces, arguments.passes, device)
         if arguments.codes:
             np.save(arguments.codes, codes.numpy())
     books = codec.quantizer.codebooks.cpu().numpy()

@@ -26,6 +26,8 @@ def unpack(model: str, target: str, preset: str) -> None:
     import onnx  # python3-onnx; training itself does not need it
     from onnx.numpy_helper import to_array
 
+    from streaming import EIGHT_BITS, eight_bit_matrices
+
     stored = {}
     for half in ("encoder", "decoder"):
         graph = onnx.load(os.path.join(model, f"{half}.onnx")).graph
@@ -37,9 +39,17 @@ def unpack(model: str, target: str, preset: str) -> None:
     codec = Codec(config)
     weights = {k: v for k, v in codec.state_dict().items() if k != "quantizer.sums"}
     for half, tensors in stored.items():
-        for name, _ in getattr(codec, half).named_parameters():
-            tensor = tensors[f"weights.{name.replace('.', '_')}.values"]
-            weights[f"{half}.{name}"] = tensor.reshape(weights[f"{half}.{name}"].shape)
+        network = getattr(codec, half)
+        for name, _ in network.named_parameters():
+            if not name.endswith(EIGHT_BITS):
+                tensor = tensors[f"weights.{name.replace('.', '_')}.values"]
+                weights[f"{half}.{name}"] = tensor.reshape(weights[f"{half}.{name}"].shape)
+        for name, _, _ in eight_bit_matrices(network):
+            product = f"products.{name.replace('.', '_')}.stored"
+            matrix = tensors[f"{product}.levels"].float() * tensors[f"{product}.scales"]
+            if name.endswith("project"):
+                matrix = matrix / weights[f"{half}.{name.replace('project', 'scale')}"].float().unsqueeze(1)
+            weights[f"{half}.{name}.weight"] = matrix
     weights["quantizer.codebooks"] = stored["encoder"]["codebooks"].reshape(codec.quantizer.codebooks.shape)
     torch.save({"config": codec.config.to_dict(), "average": weights, "step": 0}, target)
 

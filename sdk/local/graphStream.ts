@@ -45,11 +45,13 @@ export class GraphStream implements CodecStream {
       graphOptimizationLevel: 'all',
       // It warns of every graph that it gives to two providers.
       logSeverityLevel: 3,
-      // States stay where the next run needs them.
+      // States stay where the next run needs them; a GPU of WebGPU knows no bytes.
       ...(provider === 'webgpu'
         ? {
             preferredOutputLocation: Object.fromEntries(
-              graph.states.map(({ output }) => [output, 'gpu-buffer' as const]),
+              graph.states
+                .filter(({ type }) => type === 'float32')
+                .map(({ output }) => [output, 'gpu-buffer' as const]),
             ),
           }
         : {}),
@@ -103,9 +105,15 @@ export class GraphStream implements CodecStream {
   /** All zeros start a stream. */
   #initialStates(): Record<string, Tensor> {
     return Object.fromEntries(
-      this.#graph.states.map(({ input, shape }) => {
+      this.#graph.states.map(({ input, shape, type }) => {
+        const { Tensor } = this.#runtime;
         const size = shape.reduce((product, length) => product * length, 1);
-        return [input, new this.#runtime.Tensor('float32', new Float32Array(size), [1, ...shape])];
+        const dims = [1, ...shape];
+        const zeros =
+          type === 'int8'
+            ? new Tensor(type, new Int8Array(size), dims)
+            : new Tensor(type, new Float32Array(size), dims);
+        return [input, zeros];
       }),
     );
   }

@@ -10,6 +10,7 @@ export interface CodecGraph {
     readonly input: string;
     readonly output: string;
     readonly shape: readonly number[];
+    readonly type: 'float32' | 'int8';
   }[];
 }
 

@@ -42,6 +42,10 @@ const load = (): Promise<CodecModel> => CodecModel.load({ model: directory, prov
 const writeManifest = (change: object): void =>
   writeFileSync(join(directory, 'manifest.json'), JSON.stringify({ ...manifest, ...change }));
 
+/** States of which the first is changed. */
+const withFirst = (states: Manifest['encoder']['states'], change: object): object[] =>
+  states.map((state, index) => (index === 0 ? { ...state, ...change } : state));
+
 describe('the manifest', () => {
   test('gives what code needs to know', () => {
     expect(frameRate(manifest)).toBe(manifest.sampleRate / manifest.hop);
@@ -66,7 +70,7 @@ describe('the manifest', () => {
     ['decoder.states', ({ decoder }) => ({ decoder: { ...decoder, states: [] } })],
     [
       'decoder.states.0.type',
-      ({ decoder }) => ({ decoder: { ...decoder, states: [{ ...decoder.states[0], type: 'int8' }] } }),
+      ({ decoder }) => ({ decoder: { ...decoder, states: [{ ...decoder.states[0], type: 'int16' }] } }),
     ],
     ['trainingData', () => ({ trainingData: undefined })],
   ])('with a wrong %s is refused by that name', async (field, change) => {
@@ -137,12 +141,12 @@ describe('a model', () => {
     ['files that are swapped', ({ encoder, decoder }) => ({ encoder: decoder, decoder: encoder }), '"pcm"'],
     [
       'a state of another size',
-      ({ encoder }) => ({ encoder: { ...encoder, states: [{ ...encoder.states[0], shape: [7] }] } }),
+      ({ encoder }) => ({ encoder: { ...encoder, states: withFirst(encoder.states, { shape: [7] }) } }),
       'shape',
     ],
     [
       'a state that the graph lacks',
-      ({ encoder }) => ({ encoder: { ...encoder, states: [{ ...encoder.states[0], output: 'none' }] } }),
+      ({ encoder }) => ({ encoder: { ...encoder, states: withFirst(encoder.states, { output: 'none' }) } }),
       '"none"',
     ],
   ])('whose manifest states %s is refused', async (_, change, text) => {

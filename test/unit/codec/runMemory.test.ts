@@ -28,7 +28,10 @@ async function mostLeftBehind(run: () => Promise<void>): Promise<number> {
 test('a run leaves none of its outputs to the garbage collector, and spares the memory that it was given', async () => {
   const { manifest } = model;
   const stateBytes = (side: 'encoder' | 'decoder'): number =>
-    4 * manifest[side].states.reduce((total, { shape }) => total + elementCount(shape), 0);
+    manifest[side].states.reduce(
+      (total, { shape, type }) => total + (type === 'int8' ? 1 : 4) * elementCount(shape),
+      0,
+    );
   const encoders = new EncoderBatch(manifest, ROWS, 1);
   encoders.pcm.forEach((_, at) => (encoders.pcm[at] = Math.sin(at * at) / 4));
   const decoders = new DecoderBatch(manifest, ROWS, 1);

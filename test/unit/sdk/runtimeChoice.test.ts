@@ -57,13 +57,13 @@ function standIn(frameMs: number, { gain = 1, shift = 0 } = {}): StandIn {
 const FRAME = { firstFrameIndex: 0, frameCount: 1, quantizers: 2, codes: new Uint16Array(2) };
 
 test.each([
-  ['faster and the same', standIn(4), 'webgpu', 4],
-  ['faster, within 60 dB', standIn(4, { gain: 1.001 }), 'webgpu', 4],
-  ['faster, off by 40 dB', standIn(4, { gain: 1.01 }), 'wasm', 6],
-  ['as fast', standIn(6), 'wasm', 6],
-  ['slower', standIn(7), 'wasm', 6],
+  ['faster and the same', standIn(40), 'webgpu', 40],
+  ['faster, within 60 dB', standIn(40, { gain: 1.001 }), 'webgpu', 40],
+  ['faster, off by 40 dB', standIn(40, { gain: 1.01 }), 'wasm', 60],
+  ['as fast', standIn(60), 'wasm', 60],
+  ['slower', standIn(70), 'wasm', 60],
 ])('of WebGPU that is %s and WebAssembly, the better one decodes', async (_, webgpu, runtime, frameMs) => {
-  const wasm = standIn(6);
+  const wasm = standIn(60);
   const chosen = await ChosenStream.choose(DECODER, wasm, async () => webgpu);
   expect(chosen).toMatchObject({ runtime, frameMs });
   expect(webgpu.isClosed).toBe(runtime === 'wasm');
@@ -76,26 +76,33 @@ test.each([
 test.each([
   [0, 'webgpu'],
   [1, 'wasm'],
-])('an encoder on WebGPU whose codes are off by %d', async (shift, runtime) => {
-  const chosen = await ChosenStream.choose(ENCODER, standIn(6), async () => standIn(4, { shift }));
+])('an encoder on WebGPU of whose codes half are off by %d', async (shift, runtime) => {
+  const chosen = await ChosenStream.choose(ENCODER, standIn(60), async () => standIn(40, { shift }));
   expect(chosen.runtime).toBe(runtime);
 });
 
+test('where WebAssembly is fast enough WebGPU is not even made', async () => {
+  const create = jest.fn(async () => standIn(1));
+  const chosen = await ChosenStream.choose(DECODER, standIn(4), create);
+  expect(chosen).toMatchObject({ runtime: 'wasm', frameMs: 4 });
+  expect(create).not.toHaveBeenCalled();
+});
+
 test('the first runs of WebAssembly, while it is still compiled, do not count against it', async () => {
-  const wasm = standIn(7);
+  const wasm = standIn(70);
   const decode = wasm.decode.bind(wasm);
   let runs = 0;
   wasm.decode = (block) => {
     runs += 1;
-    if (runs > 5) nowMs -= 4;
+    if (runs > 5) nowMs -= 40;
     return decode(block);
   };
-  const chosen = await ChosenStream.choose(DECODER, wasm, async () => standIn(5));
-  expect(chosen).toMatchObject({ runtime: 'wasm', frameMs: 3 });
+  const chosen = await ChosenStream.choose(DECODER, wasm, async () => standIn(50));
+  expect(chosen).toMatchObject({ runtime: 'wasm', frameMs: 30 });
 });
 
 test('WebGPU that is not there, cannot be made or fails in its trial leaves WebAssembly', async () => {
-  const failing = standIn(1);
+  const failing = standIn(10);
   failing.lasts = 2;
   const makers = [
     async () => undefined,
@@ -103,8 +110,8 @@ test('WebGPU that is not there, cannot be made or fails in its trial leaves WebA
     async () => failing,
   ];
   for (const create of makers) {
-    const chosen = await ChosenStream.choose(DECODER, standIn(6), create);
-    expect(chosen).toMatchObject({ runtime: 'wasm', frameMs: 6 });
+    const chosen = await ChosenStream.choose(DECODER, standIn(60), create);
+    expect(chosen).toMatchObject({ runtime: 'wasm', frameMs: 60 });
   }
   expect(failing.isClosed).toBe(true);
 });
@@ -113,7 +120,7 @@ test('WebGPU that does not come in time is not waited for, and its download ends
   const over = new AbortController();
   jest.spyOn(AbortSignal, 'timeout').mockReturnValue(over.signal);
   let given: AbortSignal | undefined;
-  const chosen = ChosenStream.choose(DECODER, standIn(6), (signal) => {
+  const chosen = ChosenStream.choose(DECODER, standIn(60), (signal) => {
     given = signal;
     setTimeout(() => over.abort());
     return new Promise(() => undefined);
@@ -125,8 +132,8 @@ test('WebGPU that does not come in time is not waited for, and its download ends
 test('WebGPU that comes too late is let go of', async () => {
   const over = new AbortController();
   jest.spyOn(AbortSignal, 'timeout').mockReturnValue(over.signal);
-  const webgpu = standIn(1);
-  const chosen = await ChosenStream.choose(DECODER, standIn(6), async () => {
+  const webgpu = standIn(10);
+  const chosen = await ChosenStream.choose(DECODER, standIn(60), async () => {
     over.abort();
     await new Promise((resolve) => setTimeout(resolve));
     return webgpu;
@@ -137,7 +144,7 @@ test('WebGPU that comes too late is let go of', async () => {
 });
 
 test('a GPU that is lost later is replaced by WebAssembly, from the frame on that it failed at', async () => {
-  const [wasm, webgpu] = [standIn(6), standIn(4)];
+  const [wasm, webgpu] = [standIn(60), standIn(40)];
   const chosen = await ChosenStream.choose(DECODER, wasm, async () => webgpu);
   webgpu.lasts = 1;
   const decode = (firstFrameIndex: number): Promise<Float32Array> =>
@@ -151,7 +158,7 @@ test('a GPU that is lost later is replaced by WebAssembly, from the frame on tha
 });
 
 test('WebAssembly that fails says so', async () => {
-  const wasm = standIn(6);
+  const wasm = standIn(60);
   const chosen = await ChosenStream.choose(DECODER, wasm, async () => undefined);
   wasm.lasts = 0;
   await expect(chosen.run((stream) => stream.decode(FRAME))).rejects.toThrow('device lost');
