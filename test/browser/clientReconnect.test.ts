@@ -81,19 +81,22 @@ test('a server that is killed in mid-speech and started again is spoken to again
   await context.close();
 });
 
+/** Gives `window.session` and counts the pieces of sound that come in `window.frames`. */
+const SPEAK_AND_LISTEN = `(async () => {
+  window.session = await tessera.connect(streamUrl, { mode: 'resynth' });
+  window.frames = 0;
+  session.on('audio', () => (frames += 1));
+  await session.play();
+  await session.sendMicrophone();
+})()`;
+
 test('a session goes on behind another tab, and on a slow processor', async () => {
   const port = await serve(0);
   const context = await browser.newContext({ permissions: ['microphone'] });
   const page = await context.newPage();
   await openClientPage(page, port);
   const devtools = await context.newCDPSession(page);
-  await page.evaluate(`(async () => {
-    window.session = await tessera.connect(streamUrl, { mode: 'resynth' });
-    window.frames = 0;
-    session.on('audio', () => (frames += 1));
-    await session.play();
-    await session.sendMicrophone();
-  })()`);
+  await page.evaluate(SPEAK_AND_LISTEN);
   const moreFrames = async (): Promise<void> => {
     const now = await page.evaluate<number>('frames');
     // Polled from here: a hidden page draws nothing.
@@ -121,13 +124,7 @@ test('a session goes on in a tab that is hidden, and comes back there after the 
     await context.grantPermissions(['microphone'], { origin: `http://127.0.0.1:${port}` });
     const page = await context.newPage();
     await openClientPage(page, port);
-    await page.evaluate(`(async () => {
-      window.session = await tessera.connect(streamUrl, { mode: 'resynth' });
-      window.frames = 0;
-      session.on('audio', () => (frames += 1));
-      await session.play();
-      await session.sendMicrophone();
-    })()`);
+    await page.evaluate(SPEAK_AND_LISTEN);
     const playsOn = async (): Promise<void> => {
       const { frames, playedMs } = await page.evaluate<{ frames: number; playedMs: number }>(
         '({ frames, playedMs: session.stats.playback.playedMs })',
