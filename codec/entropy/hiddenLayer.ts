@@ -1,7 +1,7 @@
 import type { EntropyTables } from './tables.js';
 
 /** Fractional bits of logits and of the hidden layer. */
-export const LOGIT_BITS = 8;
+const LOGIT_BITS = 8;
 
 /**
  * Computes the hidden layer of codes of one codebook: `max(0, offset + weights · context) >> shift`, in 32-bit integers.
