@@ -5,8 +5,13 @@ const INITIAL_CAPACITY = 64;
 
 /** Bytes under construction: grows as needed, `bytes()` gives what was written so far. */
 export class ByteWriter {
-  #buffer = new Uint8Array(INITIAL_CAPACITY);
+  #buffer: Uint8Array;
   #length = 0;
+
+  /** Room for so many bytes beside a few fields is made at once; whatever comes more finds room too. */
+  constructor(payloadBytes = 0) {
+    this.#buffer = new Uint8Array(INITIAL_CAPACITY + payloadBytes);
+  }
 
   /** Bytes written so far. */
   get length(): number {

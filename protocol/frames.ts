@@ -82,7 +82,7 @@ export interface FrameContext {
  * @throws RangeError when a field is out of range: a fault of the caller, not of the peer.
  */
 export function encodeFrame(frame: Frame, context: Pick<FrameContext, 'codebookSize'>): Uint8Array {
-  const writer = new ByteWriter();
+  const writer = new ByteWriter('payload' in frame ? frame.payload.length : 0);
   writer.byte(FRAME_TYPES[frame.kind]);
   switch (frame.kind) {
     case 'audio':

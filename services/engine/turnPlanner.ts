@@ -35,8 +35,8 @@ export const MAX_GATHER_MS = 2;
 export const MAX_HOLD_MS = 20;
 /** Above this share of time in runs, waiting for company costs less than runs of few. */
 const BUSY_SHARE = 0.5;
-/** Sessions ahead of real time share smaller runs: a part of the others', so that a frame in time waits little. */
-const AHEAD_PART = 4;
+/** Sessions ahead of real time share small runs, of a part of the frames that a run may have sessions: a frame in time waits little. */
+const AHEAD_PART = 8;
 
 /**
  * Chooses who runs next. `sessions` come in the order in which they were served, longest ago first. Those within real
@@ -51,18 +51,20 @@ export function planTurn<Session extends Candidate>(
 ): TurnPlan<Session> {
   const inTime: Share<Session>[] = [];
   const ahead: Share<Session>[] = [];
-  const maxAhead = Math.ceil(bounds.maxBatch / AHEAD_PART);
+  let aheadFrames = Math.ceil(bounds.maxBatch / AHEAD_PART);
   let count = 0;
   let oldestMs = nowMs;
   for (const session of sessions) {
     count += 1;
     if (session.waitingSinceMs === undefined) continue;
     const isAhead = session.pace.isAhead(nowMs);
-    if (isAhead && ahead.length === maxAhead) continue;
-    const ready = session.input.readyFrames(bounds.maxFramesPerRun);
+    const most = Math.min(bounds.maxFramesPerRun, isAhead ? aheadFrames : Infinity);
+    const ready = most === 0 ? 0 : session.input.readyFrames(most);
     if (ready === 0) continue;
-    (isAhead ? ahead : inTime).push({ session, frames: 2 ** Math.floor(Math.log2(ready)) });
-    if (!isAhead) oldestMs = Math.min(oldestMs, session.waitingSinceMs);
+    const frames = 2 ** Math.floor(Math.log2(ready));
+    (isAhead ? ahead : inTime).push({ session, frames });
+    if (isAhead) aheadFrames -= frames;
+    else oldestMs = Math.min(oldestMs, session.waitingSinceMs);
     if (inTime.length === bounds.maxBatch) break;
   }
   if (inTime.length === 0) return ahead.length === 0 ? { kind: 'idle' } : { kind: 'run', shares: ahead };

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import type { OpenMessage } from '../../protocol/clientMessages.js';
 import { ERROR_CODES, TesseraError } from '../../protocol/errors.js';
@@ -24,6 +25,9 @@ const RETRY_AFTER_MS = { least: 1000, spread: 2000 } as const;
 /** One WebSocket: speaks the protocol, keeps its state and its time limits, and stands between socket and session. */
 export class Connection implements SessionClient {
   readonly #socket: WebSocket;
+  /** What the WebSocket writes to. */
+  readonly #transport: Duplex;
+  #isGathering = false;
   readonly #desk: SessionDesk;
   readonly #onClosed: () => void;
   #log: Logger;
@@ -40,8 +44,9 @@ export class Connection implements SessionClient {
   #isBroken = false;
 
   /** `onClosed` is called when the socket is gone. */
-  constructor(socket: WebSocket, desk: SessionDesk, onClosed: () => void) {
+  constructor(socket: WebSocket, transport: Duplex, desk: SessionDesk, onClosed: () => void) {
     this.#socket = socket;
+    this.#transport = transport;
     this.#desk = desk;
     this.#onClosed = onClosed;
     this.#log = desk.log;
@@ -69,6 +74,7 @@ export class Connection implements SessionClient {
   }
 
   readonly send = (data: string | Uint8Array, onTaken?: () => void): void => {
+    this.#gather();
     this.#socket.send(data, { binary: typeof data !== 'string' }, () => onTaken?.());
   };
 
@@ -201,6 +207,17 @@ export class Connection implements SessionClient {
     } catch (error) {
       this.#fail(TesseraError.from(error));
     }
+  }
+
+  /** What is sent in one go, such as the packets of one run, goes to the system at once: that is what sending costs. */
+  #gather(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    this.#transport.cork();
+    process.nextTick(() => {
+      this.#isGathering = false;
+      this.#transport.uncork();
+    });
   }
 
   /** Moves on in the protocol. @returns whether the event counts. @throws TesseraError `bad_state` where it is refused. */

@@ -234,12 +234,14 @@ export class Gateway {
     } else if (this.#connections.size >= this.#maxConnections) {
       refuse('503 Service Unavailable', 'at_capacity', 'There are too many connections');
     } else {
-      this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => this.#onConnection(webSocket));
+      this.#webSockets.handleUpgrade(request, socket, head, (webSocket) =>
+        this.#onConnection(webSocket, socket),
+      );
     }
   }
 
-  #onConnection(webSocket: WebSocket): void {
-    const connection = new Connection(webSocket, this.#desk, () => {
+  #onConnection(webSocket: WebSocket, transport: Duplex): void {
+    const connection = new Connection(webSocket, transport, this.#desk, () => {
       this.#connections.delete(connection);
       this.#onDisconnected();
     });

@@ -128,6 +128,7 @@ export class PcmPacketizer implements Packetizer {
   readonly #sound: () => SoundRange;
   #firstFrameIndex = 0;
   #pending: Uint8Array[] = [];
+  #pendingFrames = 0;
 
   /** `sound` tells what of the frames that are added now is sound. */
   constructor(model: ModelSummary, framesPerPacket: number, format: PcmFormat, sound: () => SoundRange) {
@@ -138,7 +139,7 @@ export class PcmPacketizer implements Packetizer {
   }
 
   get pendingFrames(): number {
-    return this.#pending.length;
+    return this.#pendingFrames;
   }
 
   /** See {@link Packetizer.add}. */
@@ -146,10 +147,14 @@ export class PcmPacketizer implements Packetizer {
     if (result.kind !== 'pcm') return [];
     const frameBytes = this.#model.hop * this.#sampleBytes;
     const packets: Packet[] = [];
-    for (let frame = 0; frame < result.frameCount; frame += 1) {
-      if (this.#pending.length === 0) this.#firstFrameIndex = result.firstFrameIndex + frame;
-      this.#pending.push(result.bytes.subarray(frame * frameBytes, (frame + 1) * frameBytes));
-      if (this.#pending.length < this.framesPerPacket) continue;
+    for (let frame = 0; frame < result.frameCount;) {
+      if (this.#pendingFrames === 0) this.#firstFrameIndex = result.firstFrameIndex + frame;
+      const room = Math.max(1, this.framesPerPacket - this.#pendingFrames);
+      const end = Math.min(result.frameCount, frame + room);
+      this.#pending.push(result.bytes.subarray(frame * frameBytes, end * frameBytes));
+      this.#pendingFrames += end - frame;
+      frame = end;
+      if (this.#pendingFrames < this.framesPerPacket) continue;
       const packet = this.cut();
       if (packet) packets.push(packet);
     }
@@ -158,7 +163,7 @@ export class PcmPacketizer implements Packetizer {
 
   /** See {@link Packetizer.cut}. */
   cut(): Packet | undefined {
-    const frameCount = this.#pending.length;
+    const frameCount = this.#pendingFrames;
     if (frameCount === 0) return undefined;
     const { hop, decoderDelaySamples } = this.#model;
     const { firstSampleIndex, endSampleIndex } = this.#sound();
@@ -170,6 +175,7 @@ export class PcmPacketizer implements Packetizer {
       (Math.max(first, end) - start) * this.#sampleBytes,
     );
     this.#pending = [];
+    this.#pendingFrames = 0;
     if (payload.length === 0) return undefined;
     const bytes = encodeFrame({ kind: 'pcm', firstSampleIndex: first, payload }, this.#model);
     return { firstFrameIndex: this.#firstFrameIndex, frameCount, bytes };

@@ -11,7 +11,7 @@ interface FakeSession extends Candidate {
 }
 
 const FRAME_RATE = 50;
-const bounds = { maxBatch: 4, maxFramesPerRun: 4 };
+const bounds = { maxFramesPerRun: 4 };
 
 /** A session with so many frames ready since `waitingSinceMs`. */
 function session(name: string, frames: number, waitingSinceMs = 0): FakeSession {
@@ -31,8 +31,8 @@ function greedySession(name: string): FakeSession {
 }
 
 /** The plan as text: who runs and how many frames of each. */
-function plan(sessions: readonly FakeSession[], nowMs: number, busyShare = 0): string {
-  const planned = planTurn(sessions, bounds, nowMs, busyShare);
+function plan(sessions: readonly FakeSession[], nowMs: number, busyShare = 0, maxBatch = 4): string {
+  const planned = planTurn(sessions, { ...bounds, maxBatch }, nowMs, busyShare);
   if (planned.kind !== 'run') return planned.kind;
   return planned.shares.map(({ session: { name }, frames }) => `${name}${frames}`).join(' ');
 }
@@ -81,8 +81,14 @@ describe('planTurn', () => {
   test('who is ahead of real time waits for those who are not, and runs when they have nothing', () => {
     const ahead = ['x', 'y'].map(greedySession);
     expect(plan([...ahead, session('a', 1)], 0)).toBe('a1');
-    // A small run, so that a frame in time that comes now waits little.
-    expect(plan([...ahead, session('a', 0)], 0)).toBe('x4');
+    expect(plan([...ahead, session('a', 0)], 0)).toBe('x1');
+  });
+
+  test('runs of who is ahead are small, so that a frame in time that comes then waits little', () => {
+    const ahead = ['x', 'y', 'z'].map(greedySession);
+    const runs = [4, 16, 32, 48, 64].map((maxBatch) => plan(ahead, 0, 0, maxBatch));
+    expect(runs).toEqual(['x1', 'x2', 'x4', 'x4 y2', 'x4 y4']);
+    expect(plan(ahead, 0, 0, 24)).toBe('x2 y1');
   });
 
   test('who was ahead gets its real-time share again, whatever the others do', () => {
