@@ -12,9 +12,9 @@ export interface LoadFigures {
   readonly batched: Capacity;
   /** Of the server without sessions. */
   readonly emptyBytes: number;
-  /** Half of the sessions that are carried. */
+  /** Half of the sessions that are carried: of several trials, that of the middle 99th percentile. */
   readonly half: LoadTrial;
-  /** The same with a fifth of them bursting: the figures are those of the others. */
+  /** The same with a fifth of them bursting, in turn with the former: the figures are those of the others. */
   readonly fairness: LoadTrial;
   /** Longer trials for the sake of memory, one after the other: with half of the sessions, and with all. */
   readonly halfMemory: LoadTrial;
@@ -49,7 +49,8 @@ ${notes.heading.map((line) => `- ${line}`).join('\n')}
 
 Sessions are full duplex: speech goes in in real time and comes back through the tokens. A number of
 sessions is served when ${100 * IN_TIME_SHARE}% of the frames come back within ${notes.lateMs} ms and none is lost. Latencies come on top of the
-algorithmic delay. Each trial counts ${notes.seconds} s after a second of warm-up.
+algorithmic delay. Each trial counts ${notes.seconds} s after a second of warm-up. At half load, trials with and without bursts take turns, and the one
+of the middle 99th percentile of each is shown.
 
 | | sessions served |
 |---|---|

@@ -143,6 +143,11 @@ export class Gateway {
     return this.#hub.subscriberCount;
   }
 
+  /** See {@link SessionDesk.threadBusyShare}. */
+  get threadBusyShare(): number {
+    return this.#desk.threadBusyShare;
+  }
+
   /** WebSockets, with or without a session. */
   get connectionCount(): number {
     return this.#connections.size;
@@ -306,6 +311,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     subscribers: () => gateway.subscriberCount,
     queuedFrames: () => engine.queuedFrames,
     capacity: () => engine.capacity,
+    threadBusyShare: () => gateway.threadBusyShare,
     isReady: () => engine.state === 'ready',
   });
   return gateway;

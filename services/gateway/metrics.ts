@@ -13,6 +13,7 @@ export interface MetricSources {
   readonly subscribers: () => number;
   readonly queuedFrames: () => number;
   readonly capacity: () => number;
+  readonly threadBusyShare: () => number;
   readonly isReady: () => boolean;
 }
 
@@ -71,6 +72,12 @@ export class GatewayMetrics {
     gauge(registers, 'tessera_subscribers', 'Sessions that get a published stream', sources.subscribers);
     gauge(registers, 'tessera_queued_frames', 'Frames of input that wait for a run', sources.queuedFrames);
     gauge(registers, 'tessera_capacity', 'Full-duplex sessions that the engine carries', sources.capacity);
+    gauge(
+      registers,
+      'tessera_socket_thread_busy',
+      'Share of the last second that the thread of all sockets was busy',
+      sources.threadBusyShare,
+    );
     gauge(registers, 'tessera_ready', '1 while sessions can be opened', () => Number(sources.isReady()));
   }
 

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { OpenMessage } from '../../protocol/clientMessages.js';
 import { TesseraError } from '../../protocol/errors.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
@@ -6,6 +7,10 @@ import type { GatewayLimits } from './limits.js';
 import type { GatewayMetrics } from './metrics.js';
 import { Session } from './session.js';
 import type { SessionClient, SessionContext } from './sessionContext.js';
+import { ThreadRoom } from './threadRoom.js';
+
+/** How often the desk looks how busy its thread is. */
+const ROOM_INTERVAL_MS = 1000;
 
 interface Entry {
   readonly session: Session;
@@ -24,6 +29,8 @@ export class SessionDesk {
   readonly #sessions = new Map<Session, Entry>();
   /** Sessions that are being opened count too. */
   #opening = 0;
+  readonly #room = new ThreadRoom();
+  readonly #roomTimer: NodeJS.Timeout;
   #isClosed = false;
   #onSessionLimit: (session: Session) => void;
 
@@ -31,6 +38,12 @@ export class SessionDesk {
   constructor(context: SessionContext, onSessionLimit: (session: Session) => void) {
     this.#context = context;
     this.#onSessionLimit = onSessionLimit;
+    let last = performance.eventLoopUtilization();
+    this.#roomTimer = setInterval(() => {
+      const { utilization } = performance.eventLoopUtilization(last);
+      last = performance.eventLoopUtilization();
+      this.#room.observe(utilization, this.count);
+    }, ROOM_INTERVAL_MS).unref();
   }
 
   get limits(): GatewayLimits {
@@ -58,6 +71,11 @@ export class SessionDesk {
     return this.#sessions.size;
   }
 
+  /** Share of the last second that the thread of all sockets was busy, 0 to 1. */
+  get threadBusyShare(): number {
+    return this.#room.busyShare;
+  }
+
   /**
    * The session that `open` asks for: the one to resume where it is found, else a new one. {@link start} or
    * {@link abandon} follows.
@@ -70,10 +88,7 @@ export class SessionDesk {
       found.session.checkResume(open, open.resume.nextFrameIndex);
       return found.session;
     }
-    const { maxSessions } = this.limits;
-    if (maxSessions !== undefined && this.#sessions.size + this.#opening >= maxSessions) {
-      throw new TesseraError('at_capacity', `All ${maxSessions} sessions of this server are taken`);
-    }
+    this.#requireRoom(this.#sessions.size + this.#opening + 1);
     this.#opening += 1;
     try {
       const session = await Session.create(open, this.#context);
@@ -147,7 +162,19 @@ export class SessionDesk {
   /** Opens nothing any more, and ends what waits for its client. */
   close(): void {
     this.#isClosed = true;
+    clearInterval(this.#roomTimer);
     for (const { session } of [...this.#sessions.values()]) if (!session.isAttached) this.end(session);
+  }
+
+  /** @throws TesseraError `at_capacity` where so many sessions are too many for the gateway; the engine has its own say. */
+  #requireRoom(sessions: number): void {
+    const { maxSessions } = this.limits;
+    if (maxSessions !== undefined && sessions > maxSessions) {
+      throw new TesseraError('at_capacity', `All ${maxSessions} sessions of this server are taken`);
+    }
+    if (maxSessions === undefined && !this.#room.holds(sessions)) {
+      throw new TesseraError('at_capacity', 'This server has as many connections as it can keep in time');
+    }
   }
 
   #find({ resume }: OpenMessage): Entry | undefined {
