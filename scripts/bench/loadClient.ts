@@ -10,8 +10,8 @@ export interface LoadRequest {
   /** Name or folder of the model that is served. */
   readonly model: string;
   readonly sessions: number;
-  /** How many of them send ten times faster than real time. */
-  readonly bursting: number;
+  /** How many times faster than real time they send. */
+  readonly speed: number;
   /** Frames in a message, each way. */
   readonly framesPerMessage: number;
   readonly warmUpMs: number;
@@ -20,7 +20,7 @@ export interface LoadRequest {
 
 /** What it answers. */
 export interface LoadReport {
-  /** Frames sent after the warm-up, by sessions that send in real time. */
+  /** Frames sent after the warm-up. */
   readonly frames: number;
   /** Of those that came. */
   readonly latenciesMs: readonly number[];
@@ -31,12 +31,11 @@ export interface LoadReport {
 const SPEECH = fileURLToPath(new URL('../../../test/fixtures/speech-en-1.wav', import.meta.url));
 /** What is not there so long after the last frame is lost. */
 const DRAIN_MS = 2000;
-const BURST_SPEED = 10;
 
 async function run(request: LoadRequest): Promise<LoadReport> {
   const { sampleRate, hop } = await loadManifest(request.model);
   const speech = await readAudio(SPEECH, { sampleRate });
-  const { url, framesPerMessage, warmUpMs, durationMs } = request;
+  const { url, speed, framesPerMessage, warmUpMs, durationMs } = request;
   const messageMs = (1000 * hop * framesPerMessage) / sampleRate;
   const sessions: LiveSession[] = [];
   let refused = 0;
@@ -51,16 +50,15 @@ async function run(request: LoadRequest): Promise<LoadReport> {
   const streams = sessions.map(async (session, index) => {
     // Spread evenly over a message's time.
     await new Promise((resolve) => setTimeout(resolve, (messageMs * index) / sessions.length));
-    await session.stream(warmUpMs + durationMs, index < request.bursting ? BURST_SPEED : 1);
+    await session.stream(warmUpMs + durationMs, speed);
   });
   await Promise.all(streams);
   const drainEndMs = performance.now() + DRAIN_MS;
-  const counted = sessions.slice(request.bursting);
   const isComplete = (session: LiveSession): boolean => session.latenciesMs.length === session.sentMs.length;
-  while (!counted.every(isComplete) && performance.now() < drainEndMs) {
+  while (!sessions.every(isComplete) && performance.now() < drainEndMs) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  const reports = counted.map((session) => countedFrames(session, warmUpMs));
+  const reports = sessions.map((session) => countedFrames(session, warmUpMs));
   await Promise.all(sessions.map((session) => session.abandon()));
   return {
     frames: reports.reduce((total, { frames }) => total + frames, 0),

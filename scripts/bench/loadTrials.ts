@@ -7,6 +7,7 @@ import type { ServerProcess } from './serverProcess.js';
 
 const CLIENT = fileURLToPath(new URL('./loadClient.js', import.meta.url));
 const WARM_UP_MS = 1000;
+const BURST_SPEED = 10;
 
 /** How the clients of a trial are run. */
 export interface LoadSettings {
@@ -28,33 +29,34 @@ export interface LoadTrial extends Trial {
   readonly residentBytes: readonly [number, number];
 }
 
-/** Runs so many sessions against a server, a share of them bursting, split among client processes. */
+/**
+ * Runs so many sessions against a server, split among client processes; a share of them bursts, in processes of their own. The
+ * figures are those of the others.
+ */
 export async function runTrial(
   server: ServerProcess,
   settings: LoadSettings,
   sessions: number,
   burstShare = 0,
 ): Promise<LoadTrial> {
-  const { model, framesPerMessage, durationMs, lateMs } = settings;
-  const clients = Math.min(sessions, settings.clients);
-  const running = Promise.all(
-    Array.from({ length: clients }, (_, index) => {
-      const share = Math.floor((sessions + index) / clients);
-      const bursting = Math.round(share * burstShare);
-      return runClient({
-        url: server.url,
-        model,
-        sessions: share,
-        bursting,
-        framesPerMessage,
-        warmUpMs: WARM_UP_MS,
-        durationMs,
-      });
-    }),
-  );
+  const { model, clients, framesPerMessage, durationMs, lateMs } = settings;
+  const bursting = Math.round(sessions * burstShare);
+  const run = (count: number, speed: number): Promise<LoadReport> =>
+    runClient({
+      url: server.url,
+      model,
+      sessions: count,
+      speed,
+      framesPerMessage,
+      warmUpMs: WARM_UP_MS,
+      durationMs,
+    });
+  // What it costs a client to burst is not to slow the others.
+  const bursts = split(bursting, clients).map((count) => run(count, BURST_SPEED));
+  const running = Promise.all(split(sessions - bursting, clients).map((count) => run(count, 1)));
   // Nobody waits for it where a client fails.
   const memory = watchMemory(server, running);
-  const reports = await running;
+  const [reports] = await Promise.all([running, ...bursts]);
   const frames = reports.reduce((total, report) => total + report.frames, 0);
   const latenciesMs = reports.flatMap((report) => report.latenciesMs);
   return {
@@ -62,6 +64,11 @@ export async function runTrial(
     refused: reports.reduce((total, { refused }) => total + refused, 0),
     residentBytes: await memory,
   };
+}
+
+/** In parts as equal as can be, without those that are 0. */
+function split(count: number, parts: number): number[] {
+  return Array.from({ length: parts }, (_, index) => Math.floor((count + index) / parts)).filter(Boolean);
 }
 
 async function runClient(request: LoadRequest): Promise<LoadReport> {

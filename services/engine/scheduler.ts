@@ -44,7 +44,7 @@ export class Scheduler {
   #runs: RunFigures[] = [];
   #waitsMs: number[] = [];
   #isRunning = false;
-  /** Share of the recent time that went into turns. */
+  /** Share of the recent time that went into turns, when the last one ended. */
   #busyShare = 0;
   #lastTurnEndMs = 0;
   #onStopped: (() => void) | undefined;
@@ -165,7 +165,7 @@ export class Scheduler {
   async #loop(): Promise<void> {
     for (;;) {
       const startMs = performance.now();
-      const plan = planTurn(this.#sessions.values(), this.#bounds, startMs, this.#busyShare);
+      const plan = planTurn(this.#sessions.values(), this.#bounds, startMs, this.#busyShareAt(startMs));
       if (plan.kind === 'idle') break;
       if (plan.kind === 'gather') {
         await new Promise((resolve) => setTimeout(resolve, GATHER_STEP_MS));
@@ -180,11 +180,14 @@ export class Scheduler {
     this.#onStopped?.();
   }
 
+  #busyShareAt(nowMs: number): number {
+    return this.#busyShare * Math.exp((this.#lastTurnEndMs - nowMs) / BUSY_WINDOW_MS);
+  }
+
   #countTurn(startMs: number): void {
     const endMs = performance.now();
-    const periodMs = endMs - this.#lastTurnEndMs;
-    const weight = 1 - Math.exp(-periodMs / BUSY_WINDOW_MS);
-    this.#busyShare += weight * ((endMs - startMs) / periodMs - this.#busyShare);
+    const kept = Math.exp((startMs - endMs) / BUSY_WINDOW_MS);
+    this.#busyShare = 1 + kept * (this.#busyShareAt(startMs) - 1);
     this.#lastTurnEndMs = endMs;
   }
 

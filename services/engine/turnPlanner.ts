@@ -35,6 +35,8 @@ export const MAX_GATHER_MS = 2;
 export const MAX_HOLD_MS = 20;
 /** Above this share of time in runs, waiting for company costs less than runs of few. */
 const BUSY_SHARE = 0.5;
+/** Beside others, sessions ahead of real time do not make a worker busier: the others' frames would always find it at work. */
+const AHEAD_BUSY_SHARE = 0.8;
 /** Sessions ahead of real time share small runs, of a part of the frames that a run may have sessions: a frame in time waits little. */
 const AHEAD_PART = 8;
 
@@ -53,11 +55,13 @@ export function planTurn<Session extends Candidate>(
   const ahead: Share<Session>[] = [];
   let aheadFrames = Math.ceil(bounds.maxBatch / AHEAD_PART);
   let count = 0;
+  let aheadCount = 0;
   let oldestMs = nowMs;
   for (const session of sessions) {
     count += 1;
     if (session.waitingSinceMs === undefined) continue;
     const isAhead = session.pace.isAhead(nowMs);
+    if (isAhead) aheadCount += 1;
     const most = Math.min(bounds.maxFramesPerRun, isAhead ? aheadFrames : Infinity);
     const ready = most === 0 ? 0 : session.input.readyFrames(most);
     if (ready === 0) continue;
@@ -67,7 +71,11 @@ export function planTurn<Session extends Candidate>(
     else oldestMs = Math.min(oldestMs, session.waitingSinceMs);
     if (inTime.length === bounds.maxBatch) break;
   }
-  if (inTime.length === 0) return ahead.length === 0 ? { kind: 'idle' } : { kind: 'run', shares: ahead };
+  if (inTime.length === 0) {
+    if (ahead.length === 0) return { kind: 'idle' };
+    const mayRun = busyShare < AHEAD_BUSY_SHARE || aheadCount === count;
+    return mayRun ? { kind: 'run', shares: ahead } : { kind: 'gather' };
+  }
   const isWorthWaiting = busyShare > BUSY_SHARE && inTime.length < Math.min(count, bounds.maxBatch);
   if (isWorthWaiting && nowMs - oldestMs < MAX_GATHER_MS) return { kind: 'gather' };
   return { kind: 'run', shares: levelled(inTime, nowMs) };

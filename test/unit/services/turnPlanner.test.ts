@@ -91,6 +91,13 @@ describe('planTurn', () => {
     expect(plan(ahead, 0, 0, 24)).toBe('x2 y1');
   });
 
+  test('who is ahead does not make a worker busier beside others; alone it may have all of it', () => {
+    const ahead = ['x', 'y'].map(greedySession);
+    expect(plan([...ahead, session('a', 0)], 0, 0.79)).toBe('x1');
+    expect(plan([...ahead, session('a', 0)], 0, 0.81)).toBe('gather');
+    expect(plan(ahead, 0, 1)).toBe('x1');
+  });
+
   test('who was ahead gets its real-time share again, whatever the others do', () => {
     const greedy = greedySession('x');
     const others = ['a', 'b'].map((name) => session(name, 1));
