@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import { TesseraError } from '../../protocol/errors.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
-import { loadManifest, summarizeManifest, type Manifest } from '../manifest.js';
+import { frameRate, loadManifest, summarizeManifest, type Manifest } from '../manifest.js';
 import { resolveModelDirectory } from '../models.js';
 import { DecoderBatch, EncoderBatch } from './batch.js';
 import { readVerified } from './verifiedFile.js';
@@ -17,7 +17,7 @@ import { StateSlots } from './stateSlots.js';
 export interface LoadModelOptions {
   /** Name of a bundled model, or the folder of a `manifest.json`; `default` when left out. */
   readonly model?: string;
-  /** What runs the graphs; `auto`, the default, takes the first of cuda, webgpu and cpu that works here. */
+  /** What runs the graphs; `auto`, the default, takes the first of cuda, webgpu and cpu that works here in real time. */
   readonly provider?: Provider | 'auto';
   /** Threads of one run on the cpu provider, 1 by default: more of them cost more than they give at one frame a run. */
   readonly threads?: number;
@@ -78,7 +78,13 @@ export class CodecModel {
     const wanted = options.provider ?? 'auto';
     const failures: ProviderFailure[] = [];
     for (const provider of wanted === 'auto' ? PROVIDERS : [wanted]) {
-      const reason = await probeProvider(provider, join(directory, manifest.encoder.file), manifest.hop);
+      const reason = await probeProvider(
+        provider,
+        join(directory, manifest.encoder.file),
+        manifest.hop,
+        // The decoder takes as long: one that is slower than the sound is no use, but whoever names it may have it.
+        wanted === 'auto' ? 500 / frameRate(manifest) : Infinity,
+      );
       if (reason !== undefined) {
         failures.push({ provider, reason });
         continue;

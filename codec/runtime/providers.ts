@@ -23,17 +23,19 @@ const PROBE_SCRIPT = fileURLToPath(new URL('./providerProbe.js', import.meta.url
 /**
  * Whether `provider` can run a graph here. GPU drivers may crash, hang, or write to the process's error stream, so
  * the trial is made in a process of its own, and only where the files that it needs are present.
- * @param graphPath an ONNX file to run one step of
+ * @param graphPath an ONNX file to run one frame through
  * @param frameSamples its smallest length of input
+ * @param maxRunMs a run of one frame that takes longer is too slow
  * @returns why not; undefined when it runs.
  */
 export async function probeProvider(
   provider: Provider,
   graphPath: string,
   frameSamples: number,
+  maxRunMs: number,
 ): Promise<string | undefined> {
   if (provider === 'cpu') return undefined;
-  return (await missingPart(provider)) ?? runProbe(provider, graphPath, frameSamples);
+  return (await missingPart(provider)) ?? runProbe(provider, graphPath, frameSamples, maxRunMs);
 }
 
 /** What is obviously not there, found without loading a driver. */
@@ -50,17 +52,28 @@ async function missingPart(provider: 'cuda' | 'webgpu'): Promise<string | undefi
   return present ? undefined : 'there is no GPU device';
 }
 
-function runProbe(provider: Provider, graphPath: string, frameSamples: number): Promise<string | undefined> {
+/** The trial itself, of a provider whose parts are there; parameters and answer as of {@link probeProvider}. */
+export function runProbe(
+  provider: Provider,
+  graphPath: string,
+  frameSamples: number,
+  maxRunMs: number,
+): Promise<string | undefined> {
   return new Promise((resolve) => {
     const options = { timeout: PROBE_TIMEOUT_MS, killSignal: 'SIGKILL' as const, windowsHide: true };
     const script = [PROBE_SCRIPT, provider, graphPath, String(frameSamples)];
     execFile(process.execPath, script, options, (error, stdout, stderr) => {
-      if (error === null) resolve(undefined);
+      if (error === null) resolve(slowness(Number(stdout), maxRunMs));
       else if (stdout !== '') resolve(firstLine(stdout));
       else if (error.killed === true) resolve(`it did not answer within ${PROBE_TIMEOUT_MS / 1000} s`);
       else resolve(`its trial run ended with ${error.signal ?? error.code}: ${firstLine(stderr)}`);
     });
   });
+}
+
+function slowness(runMs: number, maxRunMs: number): string | undefined {
+  if (runMs <= maxRunMs) return undefined;
+  return `a run of one frame takes ${runMs.toFixed(1)} ms and may take ${maxRunMs}`;
 }
 
 /** Where onnxruntime-node keeps its native libraries. */

@@ -21,6 +21,7 @@ import {
   PROVIDERS,
   type Manifest,
 } from '../../../codec/index.js';
+import { runProbe } from '../../../codec/runtime/providers.js';
 import { parseServerMessage } from '../../../protocol/index.js';
 
 let directory: string;
@@ -199,6 +200,15 @@ describe('providers', () => {
         message: expect.stringContaining(`${provider}: `) as string,
       });
     }
+  });
+
+  test('a trial says why a provider is not taken: it fails, or it is too slow', async () => {
+    const { encoder, hop } = manifest;
+    const graph = join(resolveModelDirectory(), encoder.file);
+    const tooSlow = /^a run of one frame takes \d+\.\d ms and may take 0$/;
+    await expect(runProbe('cpu', graph, hop, Infinity)).resolves.toBeUndefined();
+    await expect(runProbe('cpu', graph, hop, 0)).resolves.toMatch(tooSlow);
+    await expect(runProbe('cpu', `${graph}.gone`, hop, Infinity)).resolves.toContain('ENOENT');
   });
 
   test('auto takes the first that runs, says why the others did not, and keeps quiet', async () => {
