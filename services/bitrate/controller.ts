@@ -58,10 +58,8 @@ export function stepControl(state: ControlState, feedback: Feedback, nominal: Co
     case 'tick': {
       const grown = grow(state, feedback.nowMs);
       const lateMs = overdueMs(grown, feedback.nowMs);
-      const late = {
-        ...grown,
-        queueingMs: lateMs > TUNING.overdueMs ? Math.max(grown.queueingMs, lateMs) : grown.queueingMs,
-      };
+      const isOverdue = lateMs > TUNING.overdueMs && lateMs > grown.queueingMs;
+      const late = isOverdue ? { ...grown, queueingMs: lateMs } : grown;
       const event = tickEvent(late, lateMs, feedback);
       return decide(event ? enter(late, event, feedback.nowMs, settings) : late, event, settings);
     }
@@ -185,11 +183,13 @@ function decide(
     rateBounds(settings).most,
     Math.max(wireBitsPerSecond(shape, settings, frameIndex), nextBitsPerSecond) * TUNING.headroom,
   );
-  const next: ControlState = { ...state, targetBitsPerSecond };
+  const next = targetBitsPerSecond === state.targetBitsPerSecond ? state : { ...state, targetBitsPerSecond };
   return {
     state: next,
     decision: {
-      ...shape,
+      // Spread, these two would take longer than all the rest of a step.
+      quantizers: shape.quantizers,
+      framesPerPacket: shape.framesPerPacket,
       maxInFlightBytes: maxInFlightBytes(next),
       maxAgeMs: Math.min(TUNING.mostAgeMs, TUNING.leastAgeMs + state.bufferMs),
       reasons: {

@@ -23,7 +23,7 @@ export function noteAck(state: ControlState, feedback: Extract<Feedback, { kind:
     wireBytes: last.wireBytes,
     atMs: nowMs,
   };
-  const kept = [...state.delaySamples, sample].filter(({ atMs }) => nowMs - atMs <= TUNING.baseWindowMs);
+  const kept = [...recent(state.delaySamples, nowMs), sample];
   const { capacity, isUndisturbed } = seeCapacity(state, { first, last, bytes, arrivalMs }, kept);
   // A delay that stays while less is sent than the link carries is no queue.
   const delaySamples = isUndisturbed ? [sample] : kept.slice(-MAX_DELAY_SAMPLES);
@@ -50,9 +50,10 @@ export function overdueMs(
 ): number {
   const [oldest] = inFlight;
   if (oldest === undefined) return -Infinity;
-  const least = Math.min(
-    ...delaySamples.map((sample) => withoutTransmission(sample.roundTripMs, sample, capacityBitsPerSecond)),
-  );
+  let least = Infinity;
+  for (const sample of delaySamples) {
+    least = Math.min(least, withoutTransmission(sample.roundTripMs, sample, capacityBitsPerSecond));
+  }
   // Before the first acknowledgement `least` is Infinity: nothing is late.
   return withoutTransmission(nowMs - oldest.sentMs, oldest, capacityBitsPerSecond) - least;
 }
@@ -96,5 +97,15 @@ function withoutTransmission(
 
 /** The delay of a packet of no bytes that meets no queue, clock offset included. */
 function baseDelayMs(samples: readonly DelaySample[], bitsPerSecond: number | undefined): number {
-  return Math.min(...samples.map((sample) => withoutTransmission(sample.delayMs, sample, bitsPerSecond)));
+  let least = Infinity;
+  for (const sample of samples) {
+    least = Math.min(least, withoutTransmission(sample.delayMs, sample, bitsPerSecond));
+  }
+  return least;
+}
+
+/** Those within the window; the oldest come first. */
+function recent(samples: readonly DelaySample[], nowMs: number): readonly DelaySample[] {
+  const first = samples.findIndex(({ atMs }) => nowMs - atMs <= TUNING.baseWindowMs);
+  return first < 0 ? [] : samples.slice(first);
 }
