@@ -1,3 +1,4 @@
+import { changed } from './changed.js';
 import { CONTROL_TRANSITIONS } from './controlStates.js';
 import { noteAck, overdueMs } from './linkEstimate.js';
 import { choosePacketShape, rateBounds } from './packetShapes.js';
@@ -47,7 +48,7 @@ export function stepControl(state: ControlState, feedback: Feedback, nominal: Co
       const packet: SentPacket = { endFrameIndex, wireBytes, sentMs };
       const inFlight = [...state.inFlight, packet].slice(-MAX_TRACKED_PACKETS);
       const bitsPerCode = codes ? nextBitsPerCode(state.bitsPerCode, codes) : state.bitsPerCode;
-      return decide({ ...state, inFlight, bitsPerCode }, undefined, { ...settings, bitsPerCode });
+      return decide(changed(state, { inFlight, bitsPerCode }), undefined, { ...settings, bitsPerCode });
     }
     case 'ack': {
       const seen = noteAck(state, feedback);
@@ -56,10 +57,10 @@ export function stepControl(state: ControlState, feedback: Feedback, nominal: Co
       return decide(enter(seen, event, feedback.nowMs, settings), event, settings);
     }
     case 'tick': {
-      const grown = grow(state, feedback.nowMs);
+      const grown = grow(state, feedback.nowMs, settings);
       const lateMs = overdueMs(grown, feedback.nowMs);
       const isOverdue = lateMs > TUNING.overdueMs && lateMs > grown.queueingMs;
-      const late = isOverdue ? { ...grown, queueingMs: lateMs } : grown;
+      const late = isOverdue ? changed(grown, { queueingMs: lateMs }) : grown;
       const event = tickEvent(late, lateMs, feedback);
       return decide(event ? enter(late, event, feedback.nowMs, settings) : late, event, settings);
     }
@@ -72,11 +73,20 @@ function nextBitsPerCode(known: number, { bytes, asked }: { bytes: number; asked
   return known + (seen - known) * (seen > known ? TUNING.dearerCodesShare : TUNING.cheaperCodesShare);
 }
 
-function classify({ queueingMs, slopeMsPerSecond, targetBitsPerSecond: target }: ControlState): ControlEvent {
+function classify({
+  queueingMs,
+  slopeMsPerSecond,
+  targetBitsPerSecond: target,
+  capacityBitsPerSecond: capacity = Infinity,
+}: ControlState): ControlEvent {
   // Of two on one link the larger is the first to see the queue that both have made.
   const share = Math.sqrt(TUNING.middleBitsPerSecond / target);
+  // Far above what the link was seen to carry, a queue grows fast: half of it is enough to see.
+  const watchful = target > capacity + TUNING.knownBitsPerSecond ? TUNING.watchfulShare : 1;
   const overuseMs =
-    TUNING.overuseMs * Math.min(TUNING.mostOveruseShare, Math.max(TUNING.leastOveruseShare, share));
+    watchful *
+    TUNING.overuseMs *
+    Math.min(TUNING.mostOveruseShare, Math.max(TUNING.leastOveruseShare, share));
   // What grows fast is judged by where it will be in a tenth of a second.
   const soonMs = queueingMs + 0.1 * Math.max(0, slopeMsPerSecond);
   if (queueingMs > 0 && soonMs >= overuseMs) return 'overuse';
@@ -94,7 +104,7 @@ function tickEvent(
 }
 
 /** Raises the target by the time that has passed. */
-function grow(state: ControlState, nowMs: number): ControlState {
+function grow(state: ControlState, nowMs: number, settings: ControlSettings): ControlState {
   const {
     name,
     targetBitsPerSecond: target,
@@ -102,17 +112,19 @@ function grow(state: ControlState, nowMs: number): ControlState {
     lastBackOffMs,
   } = state;
   const seconds = Math.max(0, nowMs - (state.lastTickMs ?? nowMs)) / 1000;
-  const next = { ...state, lastTickMs: nowMs };
+  const next = changed(state, { lastTickMs: nowMs });
   if (name === 'startup') {
-    return { ...next, targetBitsPerSecond: target * (1 + TUNING.startupGrowth * seconds) };
+    return changed(next, { targetBitsPerSecond: target * (1 + TUNING.startupGrowth * seconds) });
   }
   if (name !== 'probing') return next;
   // Near what was too much lately it grows slowly, later ever faster.
   const haste = Math.min(1, (nowMs - (lastBackOffMs ?? -Infinity)) / TUNING.hasteMs) ** 2;
   const perSecond = TUNING.probingBitsPerSecond + haste * TUNING.hastyBitsPerSecond;
   const grown = target + perSecond * (TUNING.middleBitsPerSecond / target) ** 2 * seconds;
-  const bound = capacity + TUNING.mostAboveBitsPerSecond;
-  return { ...next, targetBitsPerSecond: Math.max(target, Math.min(grown, bound)) };
+  // The queue that more than the link carries makes has to drain again, and no less than the smallest packets can go.
+  const spare = capacity - rateBounds(settings).least;
+  const bound = capacity + Math.max(TUNING.knownBitsPerSecond, TUNING.mostAboveShare * spare);
+  return changed(next, { targetBitsPerSecond: Math.max(target, Math.min(grown, bound)) });
 }
 
 /** Follows the table, and backs off where it says so. */
@@ -123,13 +135,13 @@ function enter(
   settings: ControlSettings,
 ): ControlState {
   const name = CONTROL_TRANSITIONS[state.name][event];
-  const next = name === state.name ? state : { ...state, name, sinceMs: nowMs };
+  const next = name === state.name ? state : changed(state, { name, sinceMs: nowMs });
   const hasStalled = event === 'starved' && state.name !== 'stalled';
   // Once in a round trip: what was sent before the last back-off still arrives.
   const isNews = nowMs - (state.lastBackOffMs ?? -Infinity) >= (state.minRoundTripMs ?? 0);
   if (!hasStalled && !(event === 'overuse' && isNews)) return next;
   const lowered = Math.max(rateBounds(settings).least, backedOff(state));
-  return { ...next, lastBackOffMs: nowMs, targetBitsPerSecond: lowered };
+  return changed(next, { lastBackOffMs: nowMs, targetBitsPerSecond: lowered });
 }
 
 function backedOff({
@@ -183,7 +195,8 @@ function decide(
     rateBounds(settings).most,
     Math.max(wireBitsPerSecond(shape, settings, frameIndex), nextBitsPerSecond) * TUNING.headroom,
   );
-  const next = targetBitsPerSecond === state.targetBitsPerSecond ? state : { ...state, targetBitsPerSecond };
+  const next =
+    targetBitsPerSecond === state.targetBitsPerSecond ? state : changed(state, { targetBitsPerSecond });
   return {
     state: next,
     decision: {

@@ -1,3 +1,4 @@
+import { changed } from './changed.js';
 import { MAX_DELAY_SAMPLES, TUNING } from './tuning.js';
 import type { ControlState, DelaySample, Feedback, SentPacket } from './types.js';
 
@@ -30,8 +31,7 @@ export function noteAck(state: ControlState, feedback: Extract<Feedback, { kind:
   const queueingMs =
     withoutTransmission(sample.delayMs, sample, capacity) - baseDelayMs(delaySamples, capacity);
   const gapMs = state.lastArrival ? arrivalMs - state.lastArrival.arrivalMs : 0;
-  return {
-    ...state,
+  return changed(state, {
     delaySamples,
     inFlight: state.inFlight.slice(packets.length),
     bufferMs,
@@ -40,7 +40,7 @@ export function noteAck(state: ControlState, feedback: Extract<Feedback, { kind:
     queueingMs,
     slopeMsPerSecond: gapMs > 0 ? (1000 * (queueingMs - state.queueingMs)) / gapMs : 0,
     capacityBitsPerSecond: capacity,
-  };
+  });
 }
 
 /** By how much the oldest packet under way is late; below 0 while it may still come in time. */

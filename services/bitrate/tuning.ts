@@ -16,8 +16,11 @@ export const TUNING = {
   backOff: 0.07,
   leastBackOff: 0.03,
   mostBackOff: 0.4,
-  /** The rate does not grow beyond what the link was seen to carry by more. */
-  mostAboveBitsPerSecond: 800,
+  /** Beyond what the link was seen to carry by more than this, a smaller share of the queueing has to go. */
+  knownBitsPerSecond: 800,
+  watchfulShare: 0.5,
+  /** The rate does not grow beyond that by more than this share of what can be spared when the queue has to drain. */
+  mostAboveShare: 2,
   /** Nor by more than this factor beyond the rate from which on the packets would be better. */
   headroom: 1.05,
   /** Queueing that has to go at the middle rate, its bounds at others, and queueing that does not count. */

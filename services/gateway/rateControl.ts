@@ -74,8 +74,9 @@ export class RateControl {
 
   /** Sends a packet now, or when the link has room. */
   packet(packet: Packet): void {
-    const askedCodes = packet.frameCount * this.#quantizers;
-    this.#paced.packet({ ...packet, askedCodes }, performance.now());
+    const { firstFrameIndex, frameCount, bytes } = packet;
+    const askedCodes = frameCount * this.#quantizers;
+    this.#paced.packet({ firstFrameIndex, frameCount, bytes, askedCodes }, performance.now());
   }
 
   /** Sends all that waits: a message has to come behind it. */

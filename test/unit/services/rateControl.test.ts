@@ -237,6 +237,31 @@ describe('the controller', () => {
     expect([nameAt(6000), nameAt(9000), nameAt(18_000)]).toEqual(['probing', 'probing', 'backing_off']);
   });
 
+  test('yields to half the queue where the rate is far above what the link was seen to carry', () => {
+    const nameAt = (capacity: number): string =>
+      afterWait(26, { name: 'probing', target: 10_000, capacity }).name;
+    expect([nameAt(12_000), nameAt(9300), nameAt(9100)]).toEqual(['probing', 'probing', 'backing_off']);
+  });
+
+  test('grows above what the link was seen to carry by what may drain again: little on slow links', () => {
+    const { least } = rateBounds(SETTINGS);
+    const grownOn = (capacity: number): number => {
+      let state: ControlState = {
+        ...startControl(SETTINGS, 0),
+        name: 'probing',
+        targetBitsPerSecond: capacity,
+        capacityBitsPerSecond: capacity,
+      };
+      for (let nowMs = 0; nowMs <= 5000; nowMs += 20) {
+        ({ state } = stepControl(state, { kind: 'tick', nowMs, bufferedBytes: 0 }, SETTINGS));
+      }
+      return state.targetBitsPerSecond;
+    };
+    expect(grownOn(least)).toBeCloseTo(least + 800);
+    expect(grownOn(least + 300)).toBeCloseTo(least + 300 + 800);
+    expect(grownOn(least + 1500)).toBeCloseTo(least + 1500 + 3000);
+  });
+
   test('while a queue drains, goes lower only when it still grows, and by a share that is the same for all', () => {
     const targetAfter = (waitMs: number, capacity: number): number =>
       afterWait(waitMs, { name: 'backing_off', target: 8000, capacity }).targetBitsPerSecond;
