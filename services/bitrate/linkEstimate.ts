@@ -29,7 +29,7 @@ export function noteAck(state: ControlState, feedback: Extract<Feedback, { kind:
   // A delay that stays while less is sent than the link carries is no queue.
   const delaySamples = isUndisturbed ? [sample] : kept.slice(-MAX_DELAY_SAMPLES);
   const queueingMs =
-    withoutTransmission(sample.delayMs, sample, capacity) - baseDelayMs(delaySamples, capacity);
+    withoutTransmission(sample.delayMs, sample, capacity) - leastDelayMs(delaySamples, 'delayMs', capacity);
   const gapMs = state.lastArrival ? arrivalMs - state.lastArrival.arrivalMs : 0;
   return changed(state, {
     delaySamples,
@@ -50,10 +50,7 @@ export function overdueMs(
 ): number {
   const [oldest] = inFlight;
   if (oldest === undefined) return -Infinity;
-  let least = Infinity;
-  for (const sample of delaySamples) {
-    least = Math.min(least, withoutTransmission(sample.roundTripMs, sample, capacityBitsPerSecond));
-  }
+  const least = leastDelayMs(delaySamples, 'roundTripMs', capacityBitsPerSecond);
   // Before the first acknowledgement `least` is Infinity: nothing is late.
   return withoutTransmission(nowMs - oldest.sentMs, oldest, capacityBitsPerSecond) - least;
 }
@@ -73,7 +70,8 @@ function seeCapacity(
   }
   // What was held back for a packet that was lost comes all at once: no sign of a fast link.
   const rate = Math.min((8000 * bytes) / gapMs, TUNING.mostSeen * targetBitsPerSecond);
-  const isBusy = first.sentMs + baseDelayMs(samples, capacityBitsPerSecond) < lastArrival.arrivalMs;
+  const isBusy =
+    first.sentMs + leastDelayMs(samples, 'delayMs', capacityBitsPerSecond) < lastArrival.arrivalMs;
   const known = capacityBitsPerSecond ?? Infinity;
   const sentGapMs =
     last.sentMs - lastArrival.sentMs + (8000 * (last.wireBytes - lastArrival.wireBytes)) / known;
@@ -95,11 +93,15 @@ function withoutTransmission(
   return delayMs - (8000 * wireBytes) / bitsPerSecond;
 }
 
-/** The delay of a packet of no bytes that meets no queue, clock offset included. */
-function baseDelayMs(samples: readonly DelaySample[], bitsPerSecond: number | undefined): number {
+/** The delay of a packet of no bytes that meets no queue; one way, with the clocks' offset, or there and back. */
+function leastDelayMs(
+  samples: readonly DelaySample[],
+  way: 'delayMs' | 'roundTripMs',
+  bitsPerSecond: number | undefined,
+): number {
   let least = Infinity;
   for (const sample of samples) {
-    least = Math.min(least, withoutTransmission(sample.delayMs, sample, bitsPerSecond));
+    least = Math.min(least, withoutTransmission(sample[way], sample, bitsPerSecond));
   }
   return least;
 }
