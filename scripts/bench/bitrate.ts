@@ -1,8 +1,9 @@
 /**
- * What rate control makes of links: `npm run bench:bitrate [-- --parts links,fairness,fan-out] [--seeds 20] [--first-seed 101]
+ * What rate control makes of links: `npm run bench:bitrate [-- --parts links,fairness,fan-out,real] [--seeds 20] [--first-seed 101]
  * [--shared 120] [--subscribers 200] [--model NAME] [--out docs/benchmarks/bitrate]`. Simulated links with steps, ramps, loss and traces like those of 2G
  * and LTE, against a fixed bitrate, Opus, and a sender that knows the trace; two sessions on
- * one link; what subscribers cost a real server. Writes a report and charts.
+ * one link; what subscribers cost a real server; and, by root on Linux where it is asked for, the same traces over real TCP. Writes a
+ * report and charts.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
@@ -17,7 +18,8 @@ import { measureFanOut } from './bitrate/fanOut.js';
 import { runLinks, type LinkFigures } from './bitrate/linkBench.js';
 import { drawTrace } from './bitrate/linkCharts.js';
 import { opusPackets } from './bitrate/opusPackets.js';
-import { fairnessSection, fanOutSection, linkSection } from './bitrate/report.js';
+import { runRealLinks } from './bitrate/realLinks.js';
+import { fairnessSection, fanOutSection, linkSection, realSection } from './bitrate/report.js';
 import { describeCommand, describeMachine, describeOtherLoad } from './machine.js';
 
 const SPEECH = fileURLToPath(new URL('../../../test/fixtures/speech-en-1.wav', import.meta.url));
@@ -52,6 +54,13 @@ const PARTS: Readonly<Record<string, (settings: ControlSettings) => string | Pro
     const count = Number(options.shared);
     const links = Array.from({ length: count }, (_, index) => shareLink(settings, firstSeed + index));
     return fairnessSection(summarizeFairness(links));
+  },
+  real: async (settings) => {
+    const opus = await opusPackets(SPEECH, settings.frameMs);
+    const { links } = runLinks(settings, opus, { firstSeed, seeds: 1 });
+    const runs = links.map(({ shown }) => shown).filter(({ trace }) => trace.lossShare === 0);
+    const source = { model: options.model, speech: SPEECH, sampleRate: manifest.sampleRate };
+    return realSection(await runRealLinks(runs, settings, source));
   },
   'fan-out': async () => {
     const { sampleRate } = manifest;

@@ -3,6 +3,7 @@ import type { FanOutFigures } from './fanOut.js';
 import type { Figures } from './figures.js';
 import { SENDERS, type LinkBenchFigures, type LinkFigures, type SenderName } from './linkBench.js';
 import type { OpusPackets } from './opusPackets.js';
+import type { RealFigures } from './realLinks.js';
 
 const NAMES: Readonly<Record<SenderName, string>> = {
   tessera: 'Tessera',
@@ -74,6 +75,26 @@ function comparisonRow(link: LinkFigures): string {
     (fixed.lateShare / tessera.lateShare).toFixed(1),
     (fixed.lateShare / (tessera.lateShare + tessera.droppedShare)).toFixed(1),
   ].join(' | ')} |`;
+}
+
+/** The part on links of the kernel. */
+export function realSection(links: readonly RealFigures[]): string {
+  const rows = links.flatMap(({ name, tessera, fixed, simulated, ideal }) => [
+    `| ${name} | Tessera | ${cells(tessera, 'tessera').join(' | ')} |`,
+    `| | Tessera, simulated | ${cells(simulated, 'tessera').join(' | ')} |`,
+    `| | fixed bitrate | ${cells(fixed, 'fixed').join(' | ')} |`,
+    `| | knows the trace, simulated | ${cells(ideal, 'ideal').join(' | ')} |`,
+  ]);
+  const unmarked = links.reduce((total, { unmarkedFrames }) => total + unmarkedFrames, 0);
+  return `## Links, real TCP
+
+A real server and real sockets in a network namespace, whose loopback \`tc\` shapes to the same traces (HTB, a value each 100 ms, 1 kbit/s in an outage; no delay
+of its own, no loss): one subscriber under rate control, and one with the fixed packets of the simulation. All links run at once, in real time. ${unmarked} frames of Tessera's are in neither a packet nor a gap.
+
+| link | | quantizers | wait, 95% | late | dropped | sent, wire | frames a packet |
+|---|---|---|---|---|---|---|---|
+${rows.join('\n')}
+`;
 }
 
 /** The part on two sessions that share a link. */

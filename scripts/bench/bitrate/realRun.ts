@@ -1,0 +1,148 @@
+/**
+ * The child of `realLinks.ts`, in a network namespace of its own, whose loopback it shapes with `tc`: one publisher on 127.0.0.1,
+ * and a subscriber for each {@link RealLink} on another address, whose packets from the server go through a class of their
+ * own (HTB, which may lend a packet of any size). Prints what came as JSON.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { promisify } from 'node:util';
+import { readAudio } from '../../../codec/index.js';
+import { wireBytesOf } from '../../../services/bitrate/index.js';
+import { ServerProcess } from '../serverProcess.js';
+import { publishing, RateClient, wallMs } from './rateClient.js';
+import type { PacketRecord } from './senders.js';
+
+/** One subscriber's link. */
+export interface RealLink {
+  /** What it carries, in bits a second, one value for each step. */
+  readonly bitsPerSecond: readonly number[];
+  /** Undefined for rate control. */
+  readonly fixed: { readonly quantizers: number; readonly framesPerPacket: number } | undefined;
+}
+
+/** What the child is asked for. */
+export interface RealRequest {
+  readonly model: string;
+  /** A recording's file, and the model's rate in Hz. */
+  readonly speech: string;
+  readonly sampleRate: number;
+  readonly stepMs: number;
+  readonly links: readonly RealLink[];
+}
+
+const STREAM = 'bench';
+/** As good as no link; while sessions open, and after the traces. */
+const OPEN_BITS_PER_SECOND = 10_000_000;
+/** In an outage; a class cannot have none. */
+const LEAST_BITS_PER_SECOND = 1000;
+/** On a link that carries the first value of its trace. */
+const WARM_UP_MS = 3000;
+const DRAIN_MS = 2000;
+/** Of a GAP frame, about. */
+const GAP_FRAME_BYTES = 7;
+/** The kernel counts an Ethernet header on the loopback too. */
+const ETHERNET_HEADER_BYTES = 14;
+
+const request = JSON.parse(process.argv[2] ?? '') as RealRequest;
+const addressOf = (link: number): string => `127.0.0.${link + 2}`;
+const classOf = (link: number): string => `1:${(link + 16).toString(16)}`;
+
+/** A command of `tc` that sets what a link carries. */
+function rateCommand(verb: 'add' | 'change', link: number, bitsPerSecond: number): string {
+  const rate = `${Math.round(Math.max(LEAST_BITS_PER_SECOND, bitsPerSecond))}bit`;
+  return `class ${verb} dev lo parent 1: classid ${classOf(link)} htb rate ${rate} ceil ${rate} burst 1 cburst 1 quantum 1600`;
+}
+
+async function run(line: string): Promise<void> {
+  const [program = '', ...words] = line.split(' ');
+  await promisify(execFile)(program, words);
+}
+
+async function shape(): Promise<void> {
+  await run('ip link set lo up');
+  await run(`tc qdisc add dev lo root handle 1: stab overhead -${ETHERNET_HEADER_BYTES} htb`);
+  for (const link of request.links.keys()) {
+    await run(`tc ${rateCommand('add', link, OPEN_BITS_PER_SECOND)}`);
+    const filter = `match ip src ${addressOf(link)}/32 flowid ${classOf(link)}`;
+    await run(`tc filter add dev lo parent 1: protocol ip u32 ${filter}`);
+  }
+}
+
+/** Has all links follow their traces until the last value. */
+async function follow(startMs: number): Promise<void> {
+  const { links, stepMs } = request;
+  const tc = spawn('tc', ['-batch', '-'], { stdio: ['pipe', 'ignore', 'inherit'] });
+  const steps = Math.max(...links.map(({ bitsPerSecond }) => bitsPerSecond.length));
+  for (let step = 0; step <= steps; step += 1) {
+    const waitMs = startMs + step * stepMs - wallMs();
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    const lines = links.map(({ bitsPerSecond }, link) =>
+      rateCommand('change', link, bitsPerSecond[step] ?? OPEN_BITS_PER_SECOND),
+    );
+    tc.stdin.write(`${lines.join('\n')}\n`);
+  }
+  tc.stdin.end();
+  await once(tc, 'exit');
+}
+
+/** What came of the frames within the trace, with times from the first of them on. */
+function recordsOf(
+  { packets }: RateClient,
+  { bitsPerSecond }: RealLink,
+  sentMs: readonly number[],
+  first: number,
+): PacketRecord[] {
+  const startMs = sentMs[first] ?? 0;
+  return packets.flatMap((packet): PacketRecord[] => {
+    const { firstFrameIndex, frameCount, quantizers, frameBytes } = packet;
+    const lastSentMs = sentMs[firstFrameIndex + frameCount - 1];
+    if (firstFrameIndex < first || lastSentMs === undefined) return [];
+    const madeMs = lastSentMs - startMs;
+    if (madeMs >= bitsPerSecond.length * request.stepMs) return [];
+    const common = { firstFrameIndex: firstFrameIndex - first, frameCount, quantizers, madeMs };
+    if (quantizers === 0)
+      return [{ ...common, wireBytes: wireBytesOf(GAP_FRAME_BYTES), delivery: undefined }];
+    const wireBytes = wireBytesOf(frameBytes);
+    const arrivalMs = packet.arrivalMs - startMs;
+    const rate = bitsPerSecond[Math.floor(arrivalMs / request.stepMs)] ?? OPEN_BITS_PER_SECOND;
+    const carriedMs = (8000 * wireBytes) / Math.max(LEAST_BITS_PER_SECOND, rate);
+    const delivery = { startMs: Math.max(madeMs, arrivalMs - carriedMs), arrivalMs };
+    return [{ ...common, wireBytes, delivery }];
+  });
+}
+
+await shape();
+const { model, links, sampleRate, stepMs } = request;
+const server = await ServerProcess.start(['--model', model, '--host', '0.0.0.0', '--max-sessions', '64']);
+const urlAt = (address: string): string => server.url.replace('0.0.0.0', address);
+try {
+  const speech = await readAudio(request.speech, { sampleRate });
+  const publisher = await RateClient.open(urlAt('127.0.0.1'), publishing(STREAM, sampleRate));
+  const listeners: RateClient[] = [];
+  for (const [link, { fixed }] of links.entries()) {
+    const range = fixed
+      ? { maxQuantizers: fixed.quantizers }
+      : { control: 'adaptive' as const, maxQuantizers: publisher.opened.model.quantizers };
+    const packets = fixed ? { framesPerPacket: fixed.framesPerPacket } : {};
+    const open = { mode: 'subscribe', stream: STREAM, bitrate: range } as const;
+    const output = { format: 'tokens', ...packets } as const;
+    listeners.push(await RateClient.open(urlAt(addressOf(link)), { ...open, output }));
+  }
+  for (const [link, { bitsPerSecond }] of links.entries()) {
+    await run(`tc ${rateCommand('change', link, bitsPerSecond[0] ?? OPEN_BITS_PER_SECOND)}`);
+  }
+  await publisher.speak(speech, WARM_UP_MS);
+  const first = publisher.sentMs.length;
+  const steps = Math.max(...links.map(({ bitsPerSecond }) => bitsPerSecond.length));
+  const followed = follow(wallMs());
+  await publisher.speak(speech, steps * stepMs);
+  await followed;
+  await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
+  const records = listeners.map((listener, link) =>
+    recordsOf(listener, links[link]!, publisher.sentMs, first),
+  );
+  for (const client of [publisher, ...listeners]) client.terminate();
+  process.stdout.write(JSON.stringify(records));
+} finally {
+  await server.stop();
+}
