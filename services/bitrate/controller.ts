@@ -105,18 +105,26 @@ function tickEvent(
 
 /** Raises the target by the time that has passed. */
 function grow(state: ControlState, nowMs: number, settings: ControlSettings): ControlState {
-  const {
+  return changed(state, {
+    lastTickMs: nowMs,
+    targetBitsPerSecond: grownBitsPerSecond(state, nowMs, settings),
+  });
+}
+
+function grownBitsPerSecond(
+  {
     name,
     targetBitsPerSecond: target,
     capacityBitsPerSecond: capacity = Infinity,
     lastBackOffMs,
-  } = state;
-  const seconds = Math.max(0, nowMs - (state.lastTickMs ?? nowMs)) / 1000;
-  const next = changed(state, { lastTickMs: nowMs });
-  if (name === 'startup') {
-    return changed(next, { targetBitsPerSecond: target * (1 + TUNING.startupGrowth * seconds) });
-  }
-  if (name !== 'probing') return next;
+    lastTickMs = Infinity,
+  }: ControlState,
+  nowMs: number,
+  settings: ControlSettings,
+): number {
+  const seconds = Math.max(0, nowMs - lastTickMs) / 1000;
+  if (name === 'startup') return target * (1 + TUNING.startupGrowth * seconds);
+  if (name !== 'probing') return target;
   // Near what was too much lately it grows slowly, later ever faster.
   const haste = Math.min(1, (nowMs - (lastBackOffMs ?? -Infinity)) / TUNING.hasteMs) ** 2;
   const perSecond = TUNING.probingBitsPerSecond + haste * TUNING.hastyBitsPerSecond;
@@ -124,7 +132,7 @@ function grow(state: ControlState, nowMs: number, settings: ControlSettings): Co
   // The queue that more than the link carries makes has to drain again, and no less than the smallest packets can go.
   const spare = capacity - rateBounds(settings).least;
   const bound = capacity + Math.max(TUNING.knownBitsPerSecond, TUNING.mostAboveShare * spare);
-  return changed(next, { targetBitsPerSecond: Math.max(target, Math.min(grown, bound)) });
+  return Math.max(target, Math.min(grown, bound));
 }
 
 /** Follows the table, and backs off where it says so. */

@@ -38,12 +38,11 @@ const LEAST_BITS_PER_SECOND = 1000;
 /** On a link that carries the first value of its trace. */
 const WARM_UP_MS = 3000;
 const DRAIN_MS = 2000;
-/** Of a GAP frame, about. */
-const GAP_FRAME_BYTES = 7;
 /** The kernel counts an Ethernet header on the loopback too. */
 const ETHERNET_HEADER_BYTES = 14;
 
 const request = JSON.parse(process.argv[2] ?? '') as RealRequest;
+const steps = Math.max(...request.links.map(({ bitsPerSecond }) => bitsPerSecond.length));
 const addressOf = (link: number): string => `127.0.0.${link + 2}`;
 const classOf = (link: number): string => `1:${(link + 16).toString(16)}`;
 
@@ -72,7 +71,6 @@ async function shape(): Promise<void> {
 async function follow(startMs: number): Promise<void> {
   const { links, stepMs } = request;
   const tc = spawn('tc', ['-batch', '-'], { stdio: ['pipe', 'ignore', 'inherit'] });
-  const steps = Math.max(...links.map(({ bitsPerSecond }) => bitsPerSecond.length));
   for (let step = 0; step <= steps; step += 1) {
     const waitMs = startMs + step * stepMs - wallMs();
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
@@ -99,15 +97,14 @@ function recordsOf(
     if (firstFrameIndex < first || lastSentMs === undefined) return [];
     const madeMs = lastSentMs - startMs;
     if (madeMs >= bitsPerSecond.length * request.stepMs) return [];
-    const common = { firstFrameIndex: firstFrameIndex - first, frameCount, quantizers, madeMs };
-    if (quantizers === 0)
-      return [{ ...common, wireBytes: wireBytesOf(GAP_FRAME_BYTES), delivery: undefined }];
     const wireBytes = wireBytesOf(frameBytes);
+    const record = { firstFrameIndex: firstFrameIndex - first, frameCount, quantizers, wireBytes, madeMs };
+    if (quantizers === 0) return [{ ...record, delivery: undefined }];
     const arrivalMs = packet.arrivalMs - startMs;
     const rate = bitsPerSecond[Math.floor(arrivalMs / request.stepMs)] ?? OPEN_BITS_PER_SECOND;
     const carriedMs = (8000 * wireBytes) / Math.max(LEAST_BITS_PER_SECOND, rate);
     const delivery = { startMs: Math.max(madeMs, arrivalMs - carriedMs), arrivalMs };
-    return [{ ...common, wireBytes, delivery }];
+    return [{ ...record, delivery }];
   });
 }
 
@@ -133,7 +130,6 @@ try {
   }
   await publisher.speak(speech, WARM_UP_MS);
   const first = publisher.sentMs.length;
-  const steps = Math.max(...links.map(({ bitsPerSecond }) => bitsPerSecond.length));
   const followed = follow(wallMs());
   await publisher.speak(speech, steps * stepMs);
   await followed;
