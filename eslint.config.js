@@ -11,7 +11,7 @@ const IMPORT_DIRECTION = {
   services: ['codec', 'protocol'],
   'services/engine': ['codec', 'protocol'],
   'services/bitrate': ['protocol'],
-  scripts: ['services', 'codec', 'protocol'],
+  scripts: ['services', 'sdk', 'codec', 'protocol'],
   sdk: ['protocol', 'codec/entropy'],
   // The page shares the transform of the scores, which needs nothing of Node.
   studio: ['sdk', 'protocol', 'codec/quality/fft.ts'],

@@ -104,6 +104,8 @@ export const clientMessageSchema = z.discriminatedUnion('type', [
     bufferMs: z.number().check(z.nonnegative()),
     /** When the newest of these frames arrived, in milliseconds of a clock of the client's that never jumps. */
     arrivalMs: z.optional(z.number().check(z.nonnegative())),
+    /** When this was said, by the same clock. */
+    saidMs: z.optional(z.number().check(z.nonnegative())),
   }),
   z.object({ type: z.literal('flush') }),
   z.object({ type: z.literal('close') }),

@@ -10,6 +10,8 @@ export const PROTOCOL_LIMITS = {
   minSampleRate: 8000,
   maxSampleRate: 192_000,
   maxChannels: 32,
+  /** Under rate control, a client acknowledges what has come at once, but not more often than this. */
+  ackIntervalMs: 200,
 } as const;
 
 /** The protocol's version, as in the `open` message. */

@@ -51,6 +51,7 @@ const MESSAGES: Readonly<Record<ServerMessage['type'], Shape>> = {
     },
   },
   bitrate: { ...BITRATE, fromFrameIndex: 'number' },
+  ack_timing: { frameIndex: 'number', atMs: 'number' },
   flushed: TOTALS,
   error: { code: 'string', message: 'string', retryable: 'boolean' },
   closing: { code: 'string', message: 'string', deadlineMs: 'number' },

@@ -55,7 +55,7 @@ export class Session {
   #encoder: LocalEncoder | undefined;
   #decoder: LocalDecoder | undefined;
   readonly #microphones = new Set<Microphone>();
-  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #timer = setInterval(() => this.#onTick(), STATS_INTERVAL_MS);
   readonly #whenOpen = new Deferred<Session>();
   readonly #whenClosed = new Deferred<SessionTotals | undefined>();
 
@@ -70,7 +70,6 @@ export class Session {
       onState: (state) => this.#tell('state', state),
       onEnd: (error) => this.#onEnd(error),
     });
-    this.#timer = setInterval(() => this.#onTick(), STATS_INTERVAL_MS);
   }
 
   /** Use `connect`. */
@@ -244,26 +243,24 @@ export class Session {
           onError: (error) => this.#emitter.emit('error', error),
         })
       : undefined;
-    const player = await startPlayer(options, this.model.sampleRate, {
+    this.#player = await startPlayer(options, this.model.sampleRate, {
       onStop: () => {
         this.#player = undefined;
         this.#decoder?.close();
         this.#decoder = undefined;
       },
     });
-    this.#player = player;
-    return player;
+    return this.#player;
   }
 
   /** Another range of bitrates, from the next frame on: the event `bitrate` tells when it holds. Encoded here, at once. */
   setBitrate(bitrate: BitrateRange): void {
     this.#requireLive();
-    if (this.#encoder) {
-      this.#encoder.setBitrate(bitrate);
-      return;
+    if (this.#encoder) this.#encoder.setBitrate(bitrate);
+    else {
+      (this.#open as { bitrate?: BitrateRange }).bitrate = bitrate;
+      this.#connector.say({ type: 'bitrate', bitrate });
     }
-    (this.#open as { bitrate?: BitrateRange }).bitrate = bitrate;
-    this.#connector.say({ type: 'bitrate', bitrate });
   }
 
   /**
@@ -345,6 +342,9 @@ export class Session {
       case 'closed':
         this.#totals = message.totals;
         return;
+      case 'ack_timing':
+        this.#acknowledgements.follow({ ...message, frameMs: 1000 / this.model.frameRate });
+        return;
       default:
     }
   }
@@ -378,8 +378,8 @@ export class Session {
     if (this.state === 'connecting') return;
     this.#tell('stats', this.stats);
     // A session in which nothing is said must not be taken for a dead one.
-    const { limits } = requireOpen(this.#opened);
-    if (this.#acknowledgements.ageMs > limits.idleTimeoutMs / 3) this.#acknowledge();
+    if (this.#acknowledgements.ageMs > requireOpen(this.#opened).limits.idleTimeoutMs / 3)
+      this.#acknowledge();
     const isSilent = this.#connector.silenceMs > SILENCE_MS && this.#open.mode !== 'relay';
     if (this.#microphones.size > 0 && isSilent) this.#connector.renew();
   }

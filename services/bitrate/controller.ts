@@ -1,3 +1,4 @@
+import { PROTOCOL_LIMITS } from '../../protocol/limits.js';
 import { changed } from './changed.js';
 import { CONTROL_TRANSITIONS } from './controlStates.js';
 import { noteAck, overdueMs } from './linkEstimate.js';
@@ -25,6 +26,7 @@ export function startControl(settings: ControlSettings, nowMs: number): ControlS
     delaySamples: [],
     minRoundTripMs: undefined,
     lastArrival: undefined,
+    lastAckMs: undefined,
     lastTickMs: undefined,
     lastBackOffMs: undefined,
     queueingMs: 0,
@@ -183,7 +185,7 @@ function maxInFlightBytes(state: ControlState): number {
   const { minRoundTripMs, capacityBitsPerSecond = 0, targetBitsPerSecond } = state;
   if (minRoundTripMs === undefined) return Number.MAX_SAFE_INTEGER;
   const rate = Math.max(targetBitsPerSecond, capacityBitsPerSecond);
-  return Math.floor((rate * (minRoundTripMs + TUNING.inFlightMs)) / 8000);
+  return Math.floor((rate * (minRoundTripMs + PROTOCOL_LIMITS.ackIntervalMs + TUNING.inFlightMs)) / 8000);
 }
 
 function decide(

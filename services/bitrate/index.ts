@@ -1,3 +1,4 @@
+export { AckTimer } from './ackTimer.js';
 export { CONTROL_TRANSITIONS } from './controlStates.js';
 export { startControl, stepControl } from './controller.js';
 export { choosePacketShape, rateBounds } from './packetShapes.js';
@@ -13,6 +14,6 @@ export type {
   PacketShape,
   SentPacket,
 } from './types.js';
-export { packetWireBytes, wireBitsPerSecond, wireBytesOf } from './wireCost.js';
+export { packetWireBytes, TCP_IP_HEADER_BYTES, wireBitsPerSecond, wireBytesOf } from './wireCost.js';
 export { PacedOutput } from './pacedOutput.js';
 export type { PaceablePacket, PacedOutputHost } from './pacedOutput.js';

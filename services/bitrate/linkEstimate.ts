@@ -1,3 +1,4 @@
+import { PROTOCOL_LIMITS } from '../../protocol/limits.js';
 import { changed } from './changed.js';
 import { MAX_DELAY_SAMPLES, TUNING } from './tuning.js';
 import type { ControlState, DelaySample, Feedback, SentPacket } from './types.js';
@@ -12,7 +13,7 @@ interface Arrived {
 
 /** What an acknowledgement tells of the link: the same state where it names nothing that is under way. */
 export function noteAck(state: ControlState, feedback: Extract<Feedback, { kind: 'ack' }>): ControlState {
-  const { nowMs, nextFrameIndex, bufferMs, arrivalMs = nowMs } = feedback;
+  const { nowMs, nextFrameIndex, bufferMs, heldMs = 0, arrivalMs = nowMs } = feedback;
   const packets = state.inFlight.filter(({ endFrameIndex }) => endFrameIndex <= nextFrameIndex);
   const [first] = packets;
   const last = packets.at(-1);
@@ -20,7 +21,7 @@ export function noteAck(state: ControlState, feedback: Extract<Feedback, { kind:
   const bytes = packets.reduce((total, { wireBytes }) => total + wireBytes, 0);
   const sample: DelaySample = {
     delayMs: arrivalMs - last.sentMs,
-    roundTripMs: nowMs - last.sentMs,
+    roundTripMs: nowMs - heldMs - last.sentMs,
     wireBytes: last.wireBytes,
     atMs: nowMs,
   };
@@ -34,6 +35,7 @@ export function noteAck(state: ControlState, feedback: Extract<Feedback, { kind:
   return changed(state, {
     delaySamples,
     inFlight: state.inFlight.slice(packets.length),
+    lastAckMs: nowMs,
     bufferMs,
     lastArrival: { sentMs: last.sentMs, wireBytes: last.wireBytes, arrivalMs },
     minRoundTripMs: Math.min(state.minRoundTripMs ?? Infinity, sample.roundTripMs),
@@ -45,14 +47,16 @@ export function noteAck(state: ControlState, feedback: Extract<Feedback, { kind:
 
 /** By how much the oldest packet under way is late; below 0 while it may still come in time. */
 export function overdueMs(
-  { inFlight, delaySamples, capacityBitsPerSecond }: ControlState,
+  { inFlight, delaySamples, capacityBitsPerSecond, lastAckMs = -Infinity }: ControlState,
   nowMs: number,
 ): number {
   const [oldest] = inFlight;
   if (oldest === undefined) return -Infinity;
   const least = leastDelayMs(delaySamples, 'roundTripMs', capacityBitsPerSecond);
   // Before the first acknowledgement `least` is Infinity: nothing is late.
-  return withoutTransmission(nowMs - oldest.sentMs, oldest, capacityBitsPerSecond) - least;
+  const lateMs = withoutTransmission(nowMs - oldest.sentMs, oldest, capacityBitsPerSecond) - least;
+  // It may have come long ago: the receiver does not say so at once.
+  return Math.min(lateMs, nowMs - lastAckMs - PROTOCOL_LIMITS.ackIntervalMs);
 }
 
 /**

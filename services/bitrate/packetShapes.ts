@@ -28,6 +28,7 @@ export function choosePacketShape(
   let framesWorth = 1;
   for (let framesPerPacket = 1; framesPerPacket <= maxFramesPerPacket; framesPerPacket += 1) {
     framesWorth *= worthOfFrame;
+    if (maxFramesPerPacket % framesPerPacket !== 0) continue;
     const fitting = quantizersWithin(bitsPerSecond, framesPerPacket, settings, frameIndex);
     const quantizers = Math.min(maxQuantizers, fitting);
     if (quantizers < minQuantizers || quantizers * framesWorth <= best) continue;
@@ -38,6 +39,7 @@ export function choosePacketShape(
   framesWorth = 1;
   for (let framesPerPacket = 1; framesPerPacket <= maxFramesPerPacket; framesPerPacket += 1) {
     framesWorth *= worthOfFrame;
+    if (maxFramesPerPacket % framesPerPacket !== 0) continue;
     // The fewest codebooks that make packets of so many frames better.
     const quantizers = Math.max(minQuantizers, Math.floor(best / framesWorth + ROUNDING) + 1);
     if (quantizers > maxQuantizers) continue;

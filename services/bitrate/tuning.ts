@@ -11,52 +11,52 @@ export const TUNING = {
   hastyBitsPerSecond: 2500,
   hasteMs: 1400,
   /** The rate at which these hold: less grows faster and backs off by less, so that two on one link become alike. */
-  middleBitsPerSecond: 10_000,
+  middleBitsPerSecond: 11_000,
   /** Share by which the rate falls there when there is a queue, and its bounds at other rates. */
   backOff: 0.07,
   leastBackOff: 0.03,
-  mostBackOff: 0.4,
+  mostBackOff: 0.5,
   /** Beyond what the link was seen to carry by more than this, a smaller share of the queueing has to go. */
-  knownBitsPerSecond: 800,
+  knownBitsPerSecond: 600,
   watchfulShare: 0.5,
   /** The rate does not grow beyond that by more than this share of what can be spared when the queue has to drain. */
-  mostAboveShare: 2,
+  mostAboveShare: 1.5,
   /** Nor by more than this factor beyond the rate from which on the packets would be better. */
   headroom: 1.05,
   /** Queueing that has to go at the middle rate, its bounds at others, and queueing that does not count. */
   overuseMs: 70,
   leastOveruseShare: 0.6,
-  mostOveruseShare: 1.5,
-  clearMs: 25,
+  mostOveruseShare: 1.4,
+  clearMs: 55,
   /** What is sent while a queue drains falls with the queue, to nothing at so much of it, but not below this share. */
-  drainMs: 800,
-  leastDrainShare: 0.4,
+  drainMs: 900,
+  leastDrainShare: 0.2,
   /** While a queue drains, a link that carries less than this share of the target has become slower. */
   fallenShare: 0.9,
   /** If the queue still grows beyond so much, the rate falls by this share. */
-  risingMs: 140,
+  risingMs: 130,
   risingBackOff: 0.15,
   /** How long the rate rests after a back-off. */
-  restMs: 200,
+  restMs: 180,
   /** A packet that is overdue by so much has met a queue. */
-  overdueMs: 80,
+  overdueMs: 140,
   /** A packet that is overdue by so much tells of a stall. */
-  starvedMs: 350,
+  starvedMs: 300,
   /** Packets arrive as they were sent when their distance is the same up to this share. */
   asSentShare: 0.08,
   /** Packets that come so, at less than this share of what the link carries, have met no queue. */
   undisturbedShare: 0.95,
   /** More than this factor of the target is no sight of what the link carries. */
-  mostSeen: 2,
+  mostSeen: 4,
   /** How far a packet whose codes take more, or less, moves what codes are believed to take. */
   dearerCodesShare: 0.25,
   cheaperCodesShare: 0.03,
   /** Memory of the least delay. */
-  baseWindowMs: 10_000,
+  baseWindowMs: 14_000,
   /** Queue that may stand in the network, as time. */
-  inFlightMs: 250,
+  inFlightMs: 125,
   /** What has waited for longer is dropped, unless the receiver has sound to play for longer; and never later. */
-  leastAgeMs: 140,
+  leastAgeMs: 110,
   mostAgeMs: 1000,
 } as const;
 

@@ -41,6 +41,8 @@ export type Feedback =
       readonly bufferMs: number;
       /** When the last of these frames arrived; without it the delay of the way back counts too. */
       readonly arrivalMs?: number;
+      /** For how long the receiver knew that before it said so. */
+      readonly heldMs?: number;
     }
   /** Time passes. */
   | {
@@ -92,7 +94,7 @@ export interface SentPacket {
 /** How long a packet took, clock offset included. */
 export interface DelaySample {
   readonly delayMs: number;
-  /** Until it was acknowledged. */
+  /** Until it was acknowledged, less what the receiver kept that to itself for. */
   readonly roundTripMs: number;
   readonly wireBytes: number;
   readonly atMs: number;
@@ -115,6 +117,7 @@ export interface ControlState {
   /** The last packet that arrived. */
   readonly lastArrival:
     { readonly sentMs: number; readonly wireBytes: number; readonly arrivalMs: number } | undefined;
+  readonly lastAckMs: number | undefined;
   readonly lastTickMs: number | undefined;
   readonly lastBackOffMs: number | undefined;
   readonly queueingMs: number;

@@ -2,7 +2,7 @@ import { varintLength } from '../../protocol/varint.js';
 import type { ControlSettings, PacketShape } from './types.js';
 
 /** IPv4 and TCP with its time stamps, without options else. */
-const TCP_IP_HEADER_BYTES = 52;
+export const TCP_IP_HEADER_BYTES = 52;
 /** Payloads up to here have a WebSocket header of 2 bytes, longer ones of 4. */
 const MAX_SHORT_PAYLOAD_BYTES = 125;
 /** The varint of any number of codebooks below 128. */

@@ -2,7 +2,7 @@ import { bitsPerCode } from '../../protocol/bitPacking.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
 import type { QuantizerRange } from '../../protocol/options.js';
 import { takeQuantizers, type TokenBlock } from '../../protocol/tokens.js';
-import { PacedOutput } from '../bitrate/index.js';
+import { AckTimer, PacedOutput } from '../bitrate/index.js';
 import type { Logger } from '../log.js';
 import type { OutputQueue } from './outputQueue.js';
 import type { Packet, Packetizer } from './packetizer.js';
@@ -26,6 +26,8 @@ export class RateControl {
   readonly #output: OutputQueue;
   readonly #packetizer: Packetizer;
   readonly #paced: PacedOutput<Packet & { readonly askedCodes: number }>;
+  readonly #frameMs: number;
+  #ackTimer: AckTimer;
 
   /** `log` gets every decision at level debug. */
   constructor(
@@ -41,10 +43,12 @@ export class RateControl {
     const { model, range, maxFramesPerPacket, log } = options;
     this.#output = output;
     this.#packetizer = packetizer;
+    this.#frameMs = 1000 / model.frameRate;
+    this.#ackTimer = new AckTimer(this.#frameMs);
     const settings = {
       ...range,
       maxFramesPerPacket,
-      frameMs: 1000 / model.frameRate,
+      frameMs: this.#frameMs,
       bitsPerCode: bitsPerCode(model.codebookSize),
     };
     this.#paced = new PacedOutput(settings, performance.now(), {
@@ -76,7 +80,9 @@ export class RateControl {
   packet(packet: Packet): void {
     const { firstFrameIndex, frameCount, bytes } = packet;
     const askedCodes = frameCount * this.#quantizers;
-    this.#paced.packet({ firstFrameIndex, frameCount, bytes, askedCodes }, performance.now());
+    const nowMs = performance.now();
+    this.#ackTimer.made(firstFrameIndex + frameCount, nowMs);
+    this.#paced.packet({ firstFrameIndex, frameCount, bytes, askedCodes }, nowMs);
   }
 
   /** Sends all that waits: a message has to come behind it. */
@@ -85,14 +91,14 @@ export class RateControl {
   }
 
   /** Learns from what the client has got. */
-  acknowledge({ nextFrameIndex, bufferMs, arrivalMs, receivedMs }: Acknowledgement): void {
-    this.#paced.feedback({
-      kind: 'ack',
-      nowMs: receivedMs,
-      nextFrameIndex,
-      bufferMs,
-      ...(arrivalMs === undefined ? {} : { arrivalMs }),
-    });
+  acknowledge(acknowledgement: Acknowledgement): void {
+    const { nextFrameIndex, bufferMs, arrivalMs, saidMs, receivedMs: nowMs } = acknowledgement;
+    const heldMs = arrivalMs === undefined || saidMs === undefined ? 0 : Math.max(0, saidMs - arrivalMs);
+    const came = arrivalMs === undefined ? {} : { arrivalMs, heldMs };
+    this.#paced.feedback({ kind: 'ack', nowMs, nextFrameIndex, bufferMs, ...came });
+    // Who says when it speaks also reads when it should.
+    const timing = saidMs === undefined ? undefined : this.#ackTimer.heard(saidMs, nowMs);
+    if (timing) this.#output.message(() => ({ type: 'ack_timing', ...timing }), { replaces: 'ack_timing' });
   }
 
   /** Another range of codebooks. */
@@ -103,5 +109,6 @@ export class RateControl {
   /** The connection is gone, or another one. */
   restart(): void {
     this.#paced.restart(performance.now());
+    this.#ackTimer = new AckTimer(this.#frameMs);
   }
 }

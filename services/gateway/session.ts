@@ -188,11 +188,9 @@ export class Session {
       case 'bitrate':
         this.#setBitrate(message.bitrate);
         return;
-      case 'ack': {
-        const { nextFrameIndex, bufferMs, arrivalMs } = message;
-        this.#packets.acknowledge({ nextFrameIndex, bufferMs, arrivalMs, receivedMs: performance.now() });
+      case 'ack':
+        this.#packets.acknowledge({ ...message, receivedMs: performance.now() });
         return;
-      }
       case 'flush':
         this.#flushes.push(this.#client);
         this.#input?.flush();

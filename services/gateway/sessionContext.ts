@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { EntropyTables } from '../../codec/entropy/index.js';
 import type { RawPcmFormat } from '../../codec/audio/index.js';
-import type { BitrateRange, Depth, OpenMessage } from '../../protocol/clientMessages.js';
+import type { BitrateRange, ClientMessage, Depth, OpenMessage } from '../../protocol/clientMessages.js';
 import type { TesseraError } from '../../protocol/errors.js';
 import { isPcmFormat, resolveBitrate, type QuantizerRange } from '../../protocol/options.js';
 import type { ModelSummary } from '../../protocol/serverMessages.js';
@@ -35,11 +35,8 @@ export interface SessionContext {
   readonly log: Logger;
 }
 
-/** What the last `ack` said, and when it came. */
-export interface Acknowledgement {
-  readonly nextFrameIndex: number;
-  readonly bufferMs: number;
-  readonly arrivalMs: number | undefined;
+/** What an `ack` said, and when it came. */
+export interface Acknowledgement extends Omit<Extract<ClientMessage, { type: 'ack' }>, 'type'> {
   /** Of this machine's monotonic clock. */
   readonly receivedMs: number;
 }

@@ -1,4 +1,4 @@
-import { encodePcm as pcmBytes, type OpenMessage } from '../../protocol/index.js';
+import { encodePcm as pcmBytes, type OpenMessage, type ServerMessageOf } from '../../protocol/index.js';
 import type { Gateway } from '../../services/gateway/index.js';
 import { GatewayClient } from '../support/gatewayClient.js';
 import { startGateway } from '../support/testGateway.js';
@@ -54,6 +54,7 @@ describe('adaptive bitrate', () => {
       framesPerPacket: 6,
       bitrate: { minQuantizers: 2 },
     });
+    const startMs = performance.now();
     await speak(client, 150);
     const { totals } = await client.flush();
     await client.close();
@@ -62,8 +63,13 @@ describe('adaptive bitrate', () => {
     const [first, last] = [client.tokens[0]!, client.tokens.at(-2)!];
     expect(last.quantizers).toBeGreaterThan(first.quantizers);
     expect(last.frameCount).toBeLessThan(first.frameCount);
-    // Each packet says for itself what it has: no messages about it.
-    expect(client.messages.map(({ type }) => type)).toEqual(['opened', 'flushed', 'closed']);
+    // Each packet says for itself what it has: no messages about it. One about the time of acknowledgements.
+    const types = client.messages.map(({ type }) => type);
+    expect(types).toEqual(['opened', 'ack_timing', 'flushed', 'closed']);
+    const { frameIndex, atMs } = client.messages[1] as ServerMessageOf<'ack_timing'>;
+    expect(frameIndex).toBeGreaterThan(0);
+    // By this clock, about when that frame was made.
+    expect(Math.abs(atMs - (startMs + 20 * frameIndex))).toBeLessThan(1000);
   });
 
   test('drops with a gap what a stalled receiver has no use for any more, and others lose nothing', async () => {

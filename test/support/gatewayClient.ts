@@ -164,7 +164,8 @@ export class GatewayClient {
       this.#add({ kind: 'frame', frame });
       if (this.acknowledges && frame.kind !== 'pcm') {
         const nextFrameIndex = frame.firstFrameIndex + frame.frameCount;
-        this.send({ type: 'ack', nextFrameIndex, bufferMs: 0, arrivalMs: performance.now() });
+        const nowMs = performance.now();
+        this.send({ type: 'ack', nextFrameIndex, bufferMs: 0, arrivalMs: nowMs, saidMs: nowMs });
       }
       return;
     }

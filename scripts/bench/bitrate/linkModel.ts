@@ -46,6 +46,11 @@ export class LinkModel {
     return { startMs, arrivalMs };
   }
 
+  /** Takes a packet that nobody waits for. */
+  occupy(nowMs: number, wireBytes: number): void {
+    this.#freeAtMs = this.preview(nowMs, wireBytes).endMs;
+  }
+
   /** When the link would begin with a packet that is sent now, and when it would have carried it. */
   preview(nowMs: number, wireBytes: number): { readonly startMs: number; readonly endMs: number } {
     const startMs = Math.max(nowMs, this.#freeAtMs);

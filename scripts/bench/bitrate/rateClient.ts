@@ -10,6 +10,7 @@ import {
   type OpenMessage,
   type ServerMessageOf,
 } from '../../../protocol/index.js';
+import { Acknowledgements } from '../../../sdk/acknowledgements.js';
 
 /** A packet that a client received. */
 export interface ReceivedPacket {
@@ -27,7 +28,7 @@ export function wallMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** A client over a real socket that gets tokens, and acknowledges each packet as it comes where it is asked to. */
+/** A client over a real socket that gets tokens, and acknowledges them as the SDK does where it is asked to. */
 export class RateClient {
   readonly opened: ServerMessageOf<'opened'>;
   readonly packets: ReceivedPacket[] = [];
@@ -40,8 +41,14 @@ export class RateClient {
     this.opened = opened;
     const { model, limits } = opened;
     const context = { ...limits, codebookSize: model.codebookSize, maxQuantizers: model.quantizers };
+    const frameMs = 1000 / model.frameRate;
+    const acknowledgements = new Acknowledgements((ack) => socket.send(encodeMessage(ack)));
     socket.on('message', (data, isBinary) => {
-      if (!isBinary) return;
+      if (!isBinary) {
+        const message = parseServerMessage((data as Buffer).toString());
+        if (message.type === 'ack_timing') acknowledgements.follow({ ...message, frameMs });
+        return;
+      }
       const arrivalMs = wallMs();
       const frameBytes = (data as Buffer).length;
       const frame = decodeServerFrame(data as Buffer, context);
@@ -50,8 +57,7 @@ export class RateClient {
       const quantizers = frame.kind === 'gap' ? 0 : frame.quantizers;
       this.packets.push({ firstFrameIndex, frameCount, quantizers, frameBytes, arrivalMs });
       if (!acknowledges) return;
-      const nextFrameIndex = firstFrameIndex + frameCount;
-      socket.send(encodeMessage({ type: 'ack', nextFrameIndex, bufferMs: 0, arrivalMs }));
+      acknowledgements.note(firstFrameIndex + frameCount, 0, 'adaptive');
     });
   }
 

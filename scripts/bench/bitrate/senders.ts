@@ -1,10 +1,14 @@
 import {
+  AckTimer,
   packetWireBytes,
   PacedOutput,
+  TCP_IP_HEADER_BYTES,
   wireBytesOf,
   type ControlSettings,
   type PaceablePacket,
 } from '../../../services/bitrate/index.js';
+import { ackDueMs, type AckTiming } from '../../../sdk/acknowledgements.js';
+import { DelayedAcks } from './delayedAcks.js';
 import type { Delivery, LinkModel } from './linkModel.js';
 
 /** What became of one packet. */
@@ -36,7 +40,10 @@ interface SimulatedPacket extends PaceablePacket {
 /** Of the receiver, which has nothing to do with the sender's. */
 const CLOCK_OFFSET_MS = 12_345;
 
-/** The service's own rate control, with a receiver that acknowledges each packet as it comes. */
+/** Of an `ack_timing` message, about. */
+const TIMING_BYTES = 60;
+
+/** The service's own rate control, with a receiver that acknowledges as the SDK does, in messages that TCP acknowledges too. */
 export class AdaptiveSender implements Sender {
   readonly records: PacketRecord[] = [];
   readonly #link: LinkModel;
@@ -44,7 +51,16 @@ export class AdaptiveSender implements Sender {
   readonly #startMs: number;
   readonly #connection: number;
   readonly #output: PacedOutput<SimulatedPacket>;
-  readonly #acknowledgements: (Pick<Delivery, 'arrivalMs'> & { readonly nextFrameIndex: number })[] = [];
+  readonly #arrivals: {
+    readonly arrivalMs: number;
+    readonly endFrameIndex: number;
+    readonly frameCount: number;
+  }[] = [];
+  readonly #ackTimer: AckTimer;
+  #timing: AckTiming | undefined;
+  readonly #delayedAcks = new DelayedAcks();
+  /** When the receiver said the last acknowledgement. */
+  #saidMs = -Infinity;
   #nowMs: number;
   #nextFrame = 0;
   #pendingFrames = 0;
@@ -58,6 +74,7 @@ export class AdaptiveSender implements Sender {
     this.#startMs = startMs;
     this.#connection = connection;
     this.#nowMs = startMs;
+    this.#ackTimer = new AckTimer(settings.frameMs);
     this.#output = new PacedOutput<SimulatedPacket>(settings, startMs, {
       send: (packet) => this.#send(packet),
       drop: (firstFrameIndex, frameCount) => this.#note({ firstFrameIndex, frameCount }),
@@ -65,33 +82,54 @@ export class AdaptiveSender implements Sender {
   }
 
   get nextMs(): number {
-    return Math.min(this.#frameMs, this.#ackMs);
+    return Math.min(this.#frameMs, this.#ackMs, this.#delayedAcks.dueMs);
   }
 
   get #frameMs(): number {
     return this.#startMs + this.#nextFrame * this.#settings.frameMs;
   }
 
+  /** When the next acknowledgement is here. */
   get #ackMs(): number {
-    return (this.#acknowledgements[0]?.arrivalMs ?? Infinity) + this.#link.returnDelayMs;
+    const [oldest] = this.#arrivals;
+    if (oldest === undefined) return Infinity;
+    const dueMs = ackDueMs({
+      ...oldest,
+      saidMs: this.#saidMs,
+      timing: this.#timing,
+    });
+    return dueMs + this.#link.returnDelayMs;
   }
 
   advance(): void {
     this.#nowMs = this.nextMs;
-    if (this.#ackMs > this.#nowMs) {
-      this.#frame();
-      return;
+    if (this.#delayedAcks.dueMs <= this.#nowMs) {
+      this.#delayedAcks.expire();
+      this.#link.occupy(this.#nowMs, TCP_IP_HEADER_BYTES);
+    } else if (this.#ackMs > this.#nowMs) this.#frame();
+    else this.#acknowledge();
+  }
+
+  #acknowledge(): void {
+    this.#saidMs = this.#nowMs - this.#link.returnDelayMs;
+    const count = this.#arrivals.filter(({ arrivalMs }) => arrivalMs <= this.#saidMs).length;
+    const newest = this.#arrivals.splice(0, count).at(-1);
+    this.#delayedAcks.heard(this.#nowMs);
+    if (newest === undefined) return;
+    const { arrivalMs, endFrameIndex: nextFrameIndex } = newest;
+    const timing = this.#ackTimer.heard(this.#saidMs, this.#nowMs);
+    if (timing) {
+      this.#timing = { ...timing, frameMs: this.#settings.frameMs };
+      this.#link.occupy(this.#nowMs, wireBytesOf(TIMING_BYTES));
+      this.#delayedAcks.sent(this.#nowMs);
     }
-    const { arrivalMs, nextFrameIndex } = this.#acknowledgements.shift() ?? {
-      arrivalMs: 0,
-      nextFrameIndex: 0,
-    };
     this.#output.feedback({
       kind: 'ack',
       nowMs: this.#nowMs,
       nextFrameIndex,
       bufferMs: 0,
       arrivalMs: arrivalMs + CLOCK_OFFSET_MS,
+      heldMs: this.#saidMs - arrivalMs,
     });
   }
 
@@ -108,6 +146,7 @@ export class AdaptiveSender implements Sender {
     const firstFrameIndex = this.#nextFrame - this.#pendingFrames;
     const length = frameBytesOf(packetWireBytes(shape, this.#settings, firstFrameIndex));
     this.#pendingFrames = 0;
+    this.#ackTimer.made(this.#nextFrame, this.#nowMs);
     const { quantizers, framesPerPacket: frameCount } = shape;
     this.#output.packet({ firstFrameIndex, frameCount, quantizers, bytes: { length } }, this.#nowMs);
   }
@@ -116,9 +155,11 @@ export class AdaptiveSender implements Sender {
     const wireBytes = wireBytesOf(bytes.length);
     const delivery = this.#link.send(this.#nowMs, wireBytes, this.#connection);
     this.#note({ firstFrameIndex, frameCount, quantizers, wireBytes, delivery });
-    this.#acknowledgements.push({
+    this.#delayedAcks.sent(this.#nowMs);
+    this.#arrivals.push({
       arrivalMs: delivery.arrivalMs,
-      nextFrameIndex: firstFrameIndex + frameCount,
+      endFrameIndex: firstFrameIndex + frameCount,
+      frameCount,
     });
   }
 

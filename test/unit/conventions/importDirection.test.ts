@@ -35,7 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'codec/entropy': ['protocol'],
   services: ['services', 'codec', 'protocol'],
   sdk: ['sdk', 'protocol'],
-  scripts: ['scripts', 'services', 'codec', 'protocol'],
+  scripts: ['scripts', 'services', 'sdk', 'codec', 'protocol'],
   test: SOURCE_FOLDERS,
 };
 

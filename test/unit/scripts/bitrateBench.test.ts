@@ -8,6 +8,7 @@ import {
   unmarkedFrames,
   waitMs,
 } from '../../../scripts/bench/bitrate/figures.js';
+import { DelayedAcks } from '../../../scripts/bench/bitrate/delayedAcks.js';
 import { idealRecords } from '../../../scripts/bench/bitrate/ideal.js';
 import { runLinks } from '../../../scripts/bench/bitrate/linkBench.js';
 import { drawTrace } from '../../../scripts/bench/bitrate/linkCharts.js';
@@ -82,6 +83,26 @@ describe('the link', () => {
     trace.bitsPerSecond.fill(0, 50, 100);
     expect(new LinkModel(trace, never).send(1200, 100)).toEqual({ startMs: 1200, arrivalMs: 2140 });
   });
+});
+
+test('TCP acknowledges on a packet that goes soon enough, else alone, and at once after that', () => {
+  const acks = new DelayedAcks();
+  acks.heard(0);
+  expect(acks.dueMs).toBe(0);
+  acks.expire();
+  expect(acks.dueMs).toBe(Infinity);
+  // An answer: from now on it waits for the next one.
+  acks.sent(30);
+  acks.heard(100);
+  expect(acks.dueMs).toBe(140);
+  acks.sent(120);
+  expect(acks.dueMs).toBe(Infinity);
+  acks.heard(200);
+  acks.heard(220);
+  expect(acks.dueMs).toBe(240);
+  acks.expire();
+  acks.heard(300);
+  expect(acks.dueMs).toBe(300);
 });
 
 describe('what a listener got', () => {

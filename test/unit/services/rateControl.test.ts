@@ -1,4 +1,5 @@
 import {
+  AckTimer,
   choosePacketShape,
   CONTROL_EVENTS,
   CONTROL_STATES,
@@ -55,6 +56,37 @@ describe('the cost of a packet', () => {
       last = shape;
     }
     expect(last).toEqual({ quantizers: 12, framesPerPacket: 1 });
+  });
+});
+
+describe('the time of acknowledgements', () => {
+  /** Packets of 6 frames made at `madeMs`, each acknowledged 50 ms later by a clock that is 1000 ms ahead, 30 ms under way. */
+  function timingsOf(madeMs: readonly number[], timer = new AckTimer(20)) {
+    return madeMs.map((nowMs, index) => {
+      timer.made(6 * (index + 1), nowMs);
+      return timer.heard(nowMs + 50 - 30 + 1000, nowMs + 50);
+    });
+  }
+
+  test('is told once packets are known: so that they are here 20 ms before one is made', () => {
+    const madeMs = Array.from({ length: 100 }, (_, index) => 5000 + 120 * index);
+    const timings = timingsOf(madeMs);
+    expect(timings.findIndex(Boolean)).toBe(7);
+    // Said 30 ms earlier, by the client's clock, than it is to be here.
+    expect(timings[7]).toEqual({ frameIndex: 48, atMs: madeMs[7]! - 20 - 30 + 1000 });
+    expect(timings.filter(Boolean)).toHaveLength(1);
+  });
+
+  test('is told again when packets are made at other times, and seldom however much they vary', () => {
+    const shifted = Array.from({ length: 200 }, (_, index) => 120 * index + (index < 80 ? 0 : 50));
+    const timings = timingsOf(shifted);
+    const told = timings.flatMap((timing, index) => (timing ? [index] : []));
+    expect(told).toHaveLength(2);
+    expect(told[1]).toBeGreaterThan(80);
+    expect(told[1]).toBeLessThan(100);
+    const random = seededRandom(3);
+    const wild = Array.from({ length: 500 }, (_, index) => 120 * index + 1000 * random());
+    expect(timingsOf(wild).filter(Boolean).length).toBeLessThanOrEqual(60_000 / 5000 + 1);
   });
 });
 
@@ -240,7 +272,7 @@ describe('the controller', () => {
   test('yields to half the queue where the rate is far above what the link was seen to carry', () => {
     const nameAt = (capacity: number): string =>
       afterWait(26, { name: 'probing', target: 10_000, capacity }).name;
-    expect([nameAt(12_000), nameAt(9300), nameAt(9100)]).toEqual(['probing', 'probing', 'backing_off']);
+    expect([nameAt(12_000), nameAt(9500), nameAt(9300)]).toEqual(['probing', 'probing', 'backing_off']);
   });
 
   test('grows above what the link was seen to carry by what may drain again: little on slow links', () => {
@@ -257,9 +289,9 @@ describe('the controller', () => {
       }
       return state.targetBitsPerSecond;
     };
-    expect(grownOn(least)).toBeCloseTo(least + 800);
-    expect(grownOn(least + 300)).toBeCloseTo(least + 300 + 800);
-    expect(grownOn(least + 1500)).toBeCloseTo(least + 1500 + 3000);
+    expect(grownOn(least)).toBeCloseTo(least + 600);
+    expect(grownOn(least + 300)).toBeCloseTo(least + 300 + 600);
+    expect(grownOn(least + 1500)).toBeCloseTo(least + 1500 + 2250);
   });
 
   test('while a queue drains, goes lower only when it still grows, and by a share that is the same for all', () => {

@@ -1,0 +1,35 @@
+/** Until TCP acknowledges what nothing was sent in answer to: the least of Linux. */
+const DELAY_MS = 40;
+
+/**
+ * When the TCP of a server acknowledges what its client says: on the next packet where that goes within 40 ms, else in a packet of
+ * its own; and at once while the last packets have not been such answers. As Linux does it (`pingpong` in its sources).
+ */
+export class DelayedAcks {
+  #answers = false;
+  #heardMs = -Infinity;
+  #dueMs = Infinity;
+
+  /** When a packet of its own goes; Infinity where none has to. */
+  get dueMs(): number {
+    return this.#dueMs;
+  }
+
+  /** Something came from the client. */
+  heard(nowMs: number): void {
+    this.#heardMs = nowMs;
+    this.#dueMs = Math.min(this.#dueMs, this.#answers ? nowMs + DELAY_MS : nowMs);
+  }
+
+  /** A packet is sent, and acknowledges what came. */
+  sent(nowMs: number): void {
+    this.#dueMs = Infinity;
+    if (nowMs - this.#heardMs < DELAY_MS) this.#answers = true;
+  }
+
+  /** The packet of its own goes. */
+  expire(): void {
+    this.#dueMs = Infinity;
+    this.#answers = false;
+  }
+}
