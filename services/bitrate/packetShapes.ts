@@ -13,7 +13,8 @@ export interface ChosenShape {
 
 /**
  * The best packets whose rate on the wire is within `bitsPerSecond`: more codebooks are worth their logarithm, and
- * longer packets, which spare headers, cost their delay. Where nothing fits, the cheapest there are.
+ * longer packets, which spare headers, cost their delay. Where nothing fits, the cheapest there are. Their frames divide
+ * the most allowed: other packets then end when these would, and acknowledgements still come in time for them.
  */
 export function choosePacketShape(
   bitsPerSecond: number,

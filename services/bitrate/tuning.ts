@@ -53,7 +53,7 @@ export const TUNING = {
   cheaperCodesShare: 0.03,
   /** Memory of the least delay. */
   baseWindowMs: 14_000,
-  /** Queue that may stand in the network, as time. */
+  /** Queue that may stand in the network, as time, besides what is not acknowledged yet. */
   inFlightMs: 125,
   /** What has waited for longer is dropped, unless the receiver has sound to play for longer; and never later. */
   leastAgeMs: 110,

@@ -20,7 +20,8 @@ export function linkSection(
 ): string {
   return `## Links, simulated
 
-The service's own rate control in front of a model of a link, packet by packet, with 40 ms of delay each way and a queue
+The service's own rate control in front of a model of a link, packet by packet, and a client that acknowledges as the SDK does; what TCP adds to acknowledge that (52 bytes
+where no packet goes within 40 ms, as Linux does it) takes the link too. There are 40 ms of delay each way and a queue
 that loses nothing, as TCP has it; a packet that is lost comes 280 ms later, and all behind it. All bytes count: WebSocket, TCP and IP
 headers too. The same traces for all:
 
@@ -149,7 +150,7 @@ export function fanOutSection({
   };
   return `## Fan-out, real gateway and sockets
 
-One session publishes live speech; the others subscribe, each acknowledging every packet, under rate control, with at most 1 to all codebooks. CPU time is that of
+One session publishes live speech; the others subscribe, each acknowledging as the SDK does, under rate control, with at most 1 to all codebooks. CPU time is that of
 the server's process, of one core. What a subscriber costs follows the packets that it gets, which rate control makes fewer and longer
 where the machine is short of time: figures of equal packets a second compare.
 
