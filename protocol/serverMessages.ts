@@ -101,7 +101,7 @@ export const serverMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('bitrate'), ...bitrateInForce, fromFrameIndex: count() }),
   /**
    * Under rate control: of a packet that ends before frame `frameIndex` or comes later, `ack` is best said at `atMs` of the clock of `saidMs`,
-   * and a frame's duration later for each frame more; whole milliseconds. It counts until the next one, on this connection.
+   * and a frame's duration later for each frame more; whole milliseconds. It counts until the next one.
    */
   z.object({ type: z.literal('ack_timing'), frameIndex: count(), atMs: z.number() }),
   /** Answers `flush`: all input before it has been processed and its output sent. */

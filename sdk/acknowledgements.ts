@@ -31,10 +31,10 @@ export function ackDueMs({ arrivalMs, endFrameIndex, frameCount, saidMs, timing 
   const earliestMs = Math.max(arrivalMs, saidMs + INTERVAL_MS.adaptive);
   if (timing === undefined) return earliestMs;
   const { frameIndex, atMs, frameMs } = timing;
-  const endMs = atMs + (endFrameIndex - frameIndex) * frameMs;
   const packetMs = frameCount * frameMs;
-  // Nor does a gap tell when the next packet goes.
+  // A gap does not tell when the next packet goes.
   if (packetMs > INTERVAL_MS.adaptive) return earliestMs;
+  const endMs = atMs + (endFrameIndex - frameIndex) * frameMs;
   const packets = Math.ceil((earliestMs - SLACK_MS - endMs) / packetMs);
   return Math.max(earliestMs, endMs + packets * packetMs);
 }

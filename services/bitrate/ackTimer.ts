@@ -35,12 +35,12 @@ export class AckTimer {
    */
   heard(saidMs: number, nowMs: number): { readonly frameIndex: number; readonly atMs: number } | undefined {
     remember(this.#offsetsMs, nowMs - saidMs);
+    const told = this.#told;
+    if (told && nowMs - told.nowMs < LEAST_PAUSE_MS) return undefined;
     const isKnown =
       this.#originsMs.length >= MEMORY.packets && this.#offsetsMs.length >= MEMORY.acknowledgements;
     if (!isKnown) return undefined;
     const originMs = median(this.#originsMs) - LEAD_MS - Math.min(...this.#offsetsMs);
-    const told = this.#told;
-    if (told && nowMs - told.nowMs < LEAST_PAUSE_MS) return undefined;
     if (told && Math.abs(originMs - told.originMs) < TOLERANCE_MS) return undefined;
     this.#told = { originMs, nowMs };
     const frameIndex = this.#endFrameIndex;

@@ -56,8 +56,8 @@ describe('adaptive bitrate', () => {
     });
     const startMs = performance.now();
     // On a machine that does other things, it takes longer to know that the link is fast.
-    for (let times = 0; times < 8 && client.tokens.at(-1)?.frameCount !== 3; times += 1)
-      await speak(client, 75);
+    const isLong = (): boolean => (client.tokens.at(-2)?.frameCount ?? 6) === 6;
+    for (let times = 0; times < 8 && isLong(); times += 1) await speak(client, 75);
     const { totals } = await client.flush();
     await client.close();
     expectAccounted(client, totals.frames);
@@ -65,9 +65,10 @@ describe('adaptive bitrate', () => {
     const [first, last] = [client.tokens[0]!, client.tokens.at(-2)!];
     expect(last.quantizers).toBeGreaterThan(first.quantizers);
     expect(last.frameCount).toBeLessThan(first.frameCount);
-    // Each packet says for itself what it has: no messages about it. One about the time of acknowledgements.
-    const types = new Set(client.messages.map(({ type }) => type));
-    expect([...types]).toEqual(['opened', 'ack_timing', 'flushed', 'closed']);
+    // Each packet says for itself what it has: no messages about it, only about the time of acknowledgements.
+    const types = client.messages.map(({ type }) => type);
+    expect(types.filter((type) => type !== 'ack_timing')).toEqual(['opened', 'flushed', 'closed']);
+    expect(types[1]).toBe('ack_timing');
     const { frameIndex, atMs } = client.messages[1] as ServerMessageOf<'ack_timing'>;
     expect(frameIndex).toBeGreaterThan(0);
     // By this clock, about when that frame was made.

@@ -7,7 +7,7 @@ import {
   type ControlSettings,
   type PaceablePacket,
 } from '../../../services/bitrate/index.js';
-import { ackDueMs, type AckTiming } from '../../../sdk/acknowledgements.js';
+import { ackDueMs, type AckCase, type AckTiming } from '../../../sdk/acknowledgements.js';
 import { DelayedAcks } from './delayedAcks.js';
 import type { Delivery, LinkModel } from './linkModel.js';
 
@@ -51,11 +51,7 @@ export class AdaptiveSender implements Sender {
   readonly #startMs: number;
   readonly #connection: number;
   readonly #output: PacedOutput<SimulatedPacket>;
-  readonly #arrivals: {
-    readonly arrivalMs: number;
-    readonly endFrameIndex: number;
-    readonly frameCount: number;
-  }[] = [];
+  readonly #arrivals: Omit<AckCase, 'saidMs' | 'timing'>[] = [];
   readonly #ackTimer: AckTimer;
   #timing: AckTiming | undefined;
   readonly #delayedAcks = new DelayedAcks();
@@ -93,12 +89,7 @@ export class AdaptiveSender implements Sender {
   get #ackMs(): number {
     const [oldest] = this.#arrivals;
     if (oldest === undefined) return Infinity;
-    const dueMs = ackDueMs({
-      ...oldest,
-      saidMs: this.#saidMs,
-      timing: this.#timing,
-    });
-    return dueMs + this.#link.returnDelayMs;
+    return ackDueMs({ ...oldest, saidMs: this.#saidMs, timing: this.#timing }) + this.#link.returnDelayMs;
   }
 
   advance(): void {
