@@ -35,6 +35,15 @@ export function startControl(settings: ControlSettings, nowMs: number): ControlS
   };
 }
 
+/** The state after a packet was given to the network. Nothing is decided by it: what was decided before holds on. */
+export function noteSent(state: ControlState, sent: Extract<Feedback, { kind: 'sent' }>): ControlState {
+  const { endFrameIndex, wireBytes, nowMs: sentMs, codes } = sent;
+  const packet: SentPacket = { endFrameIndex, wireBytes, sentMs };
+  const inFlight = [...state.inFlight, packet].slice(-MAX_TRACKED_PACKETS);
+  const bitsPerCode = codes ? nextBitsPerCode(state.bitsPerCode, codes) : state.bitsPerCode;
+  return changed(state, { inFlight, bitsPerCode });
+}
+
 /**
  * The next state of a controller and what it decides. Pure: the same state, feedback and settings give the same.
  *
@@ -42,16 +51,13 @@ export function startControl(settings: ControlSettings, nowMs: number): ControlS
  * (RFC 6817) and SCReAM (RFC 8298), with less delay at higher rates made fair by the back-off; the increase quickens with
  * the time since the link was full, as in CUBIC (RFC 9438). Bytes under way are bounded as in SCReAM.
  */
-export function stepControl(state: ControlState, feedback: Feedback, nominal: ControlSettings): ControlStep {
+export function stepControl(
+  state: ControlState,
+  feedback: Exclude<Feedback, { kind: 'sent' }>,
+  nominal: ControlSettings,
+): ControlStep {
   const settings = { ...nominal, bitsPerCode: state.bitsPerCode };
   switch (feedback.kind) {
-    case 'sent': {
-      const { endFrameIndex, wireBytes, nowMs: sentMs, codes } = feedback;
-      const packet: SentPacket = { endFrameIndex, wireBytes, sentMs };
-      const inFlight = [...state.inFlight, packet].slice(-MAX_TRACKED_PACKETS);
-      const bitsPerCode = codes ? nextBitsPerCode(state.bitsPerCode, codes) : state.bitsPerCode;
-      return decide(changed(state, { inFlight, bitsPerCode }), undefined, { ...settings, bitsPerCode });
-    }
     case 'ack': {
       const seen = noteAck(state, feedback);
       if (seen === state) return decide(state, undefined, settings);
@@ -63,7 +69,7 @@ export function stepControl(state: ControlState, feedback: Feedback, nominal: Co
       const lateMs = overdueMs(grown, feedback.nowMs);
       const isOverdue = lateMs > TUNING.overdueMs && lateMs > grown.queueingMs;
       const late = isOverdue ? changed(grown, { queueingMs: lateMs }) : grown;
-      const event = tickEvent(late, lateMs, feedback);
+      const event = tickEvent(late, lateMs, feedback, settings);
       return decide(event ? enter(late, event, feedback.nowMs, settings) : late, event, settings);
     }
   }
@@ -89,8 +95,8 @@ function classify({
     watchful *
     TUNING.overuseMs *
     Math.min(TUNING.mostOveruseShare, Math.max(TUNING.leastOveruseShare, share));
-  // What grows fast is judged by where it will be in a tenth of a second.
-  const soonMs = queueingMs + 0.1 * Math.max(0, slopeMsPerSecond);
+  // What grows is judged by where it will be when less is felt.
+  const soonMs = queueingMs + TUNING.aheadSeconds * Math.max(0, slopeMsPerSecond);
   if (queueingMs > 0 && soonMs >= overuseMs) return 'overuse';
   return queueingMs <= TUNING.clearMs ? 'clear' : 'level';
 }
@@ -99,8 +105,10 @@ function tickEvent(
   state: ControlState,
   lateMs: number,
   { nowMs, bufferedBytes }: Extract<Feedback, { kind: 'tick' }>,
+  settings: ControlSettings,
 ): ControlEvent | undefined {
-  if (lateMs > TUNING.starvedMs || bufferedBytes > maxInFlightBytes(state)) return 'starved';
+  const most = maxInFlightBytes(state, settings.maxFramesPerPacket, settings);
+  if (lateMs > TUNING.starvedMs || bufferedBytes > most) return 'starved';
   if (lateMs > TUNING.overdueMs && state.name !== 'stalled') return 'overuse';
   return nowMs - state.sinceMs >= TUNING.restMs ? 'rested' : undefined;
 }
@@ -181,11 +189,16 @@ function sendingBitsPerSecond({ name, targetBitsPerSecond, queueingMs }: Control
 }
 
 /** Who never acknowledges anything gets everything: there is nothing to judge by. */
-function maxInFlightBytes(state: ControlState): number {
-  const { minRoundTripMs, capacityBitsPerSecond = 0, targetBitsPerSecond } = state;
+function maxInFlightBytes(
+  { minRoundTripMs, targetBitsPerSecond }: ControlState,
+  framesPerPacket: number,
+  { frameMs }: ControlSettings,
+): number {
   if (minRoundTripMs === undefined) return Number.MAX_SAFE_INTEGER;
-  const rate = Math.max(targetBitsPerSecond, capacityBitsPerSecond);
-  return Math.floor((rate * (minRoundTripMs + PROTOCOL_LIMITS.ackIntervalMs + TUNING.inFlightMs)) / 8000);
+  // At the target a packet takes as long as its sound.
+  const transmissionMs = framesPerPacket * frameMs;
+  const windowMs = minRoundTripMs + transmissionMs + PROTOCOL_LIMITS.ackIntervalMs + TUNING.inFlightMs;
+  return Math.floor((targetBitsPerSecond * windowMs) / 8000);
 }
 
 function decide(
@@ -213,7 +226,7 @@ function decide(
       // Spread, these two would take longer than all the rest of a step.
       quantizers: shape.quantizers,
       framesPerPacket: shape.framesPerPacket,
-      maxInFlightBytes: maxInFlightBytes(next),
+      maxInFlightBytes: maxInFlightBytes(next, shape.framesPerPacket, settings),
       maxAgeMs: Math.min(TUNING.mostAgeMs, TUNING.leastAgeMs + state.bufferMs),
       reasons: {
         state: state.name,

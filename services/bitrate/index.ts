@@ -1,6 +1,6 @@
 export { AckTimer } from './ackTimer.js';
 export { CONTROL_TRANSITIONS } from './controlStates.js';
-export { startControl, stepControl } from './controller.js';
+export { noteSent, startControl, stepControl } from './controller.js';
 export { choosePacketShape, rateBounds } from './packetShapes.js';
 export { CONTROL_EVENTS, CONTROL_STATES } from './types.js';
 export type {

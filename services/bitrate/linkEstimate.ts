@@ -38,7 +38,10 @@ export function noteAck(state: ControlState, feedback: Extract<Feedback, { kind:
     lastAckMs: nowMs,
     bufferMs,
     lastArrival: { sentMs: last.sentMs, wireBytes: last.wireBytes, arrivalMs },
-    minRoundTripMs: Math.min(state.minRoundTripMs ?? Infinity, sample.roundTripMs),
+    minRoundTripMs: Math.min(
+      state.minRoundTripMs ?? Infinity,
+      Math.max(0, withoutTransmission(sample.roundTripMs, sample, capacity)),
+    ),
     queueingMs,
     slopeMsPerSecond: gapMs > 0 ? (1000 * (queueingMs - state.queueingMs)) / gapMs : 0,
     capacityBitsPerSecond: capacity,
@@ -52,11 +55,13 @@ export function overdueMs(
 ): number {
   const [oldest] = inFlight;
   if (oldest === undefined) return -Infinity;
+  // It may have come long ago: the receiver does not say so at once.
+  const unheardMs = nowMs - lastAckMs - PROTOCOL_LIMITS.ackIntervalMs;
+  if (unheardMs <= 0) return unheardMs;
   const least = leastDelayMs(delaySamples, 'roundTripMs', capacityBitsPerSecond);
   // Before the first acknowledgement `least` is Infinity: nothing is late.
   const lateMs = withoutTransmission(nowMs - oldest.sentMs, oldest, capacityBitsPerSecond) - least;
-  // It may have come long ago: the receiver does not say so at once.
-  return Math.min(lateMs, nowMs - lastAckMs - PROTOCOL_LIMITS.ackIntervalMs);
+  return Math.min(lateMs, unheardMs);
 }
 
 /**

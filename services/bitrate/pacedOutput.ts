@@ -1,6 +1,6 @@
-import { startControl, stepControl } from './controller.js';
+import { noteSent, startControl, stepControl } from './controller.js';
 import type { ControlSettings, ControlState, Decision, Feedback, PacketShape } from './types.js';
-import { tokensHeaderBytes, wireBytesOf } from './wireCost.js';
+import { TCP_IP_HEADER_BYTES, tokensHeaderBytes, wireBytesOf } from './wireCost.js';
 
 /** A packet that is ready to be sent. */
 export interface PaceablePacket {
@@ -16,12 +16,14 @@ export interface PacedOutputHost<Packet extends PaceablePacket> {
   readonly send: (packet: Packet) => void;
   /** Frames that were too old to be sent: called before the packet behind them is sent. */
   readonly drop: (firstFrameIndex: number, frameCount: number) => void;
-  /** Told of each feedback and what was decided: enough to replay it. */
+  /** Told of each feedback and what was decided, or holds on: enough to replay it. */
   readonly onDecision?: (feedback: Feedback, decision: Decision) => void;
 }
 
-/** Of a GAP frame, about. */
-const GAP_FRAME_BYTES = 7;
+/** Of a GAP frame, about: it shares the segment of the packet behind it. */
+const GAP_BYTES = 7;
+/** For so long TCP waits for a packet to acknowledge a message on, before it sends one of its own: the least of Linux. */
+const DELAYED_ACK_MS = 40;
 
 /**
  * Stands between what makes packets and the network, with a controller: no more is under way than the link carries soon,
@@ -34,6 +36,8 @@ export class PacedOutput<Packet extends PaceablePacket> {
   #decision: Decision;
   #waiting: { readonly packet: Packet; readonly madeMs: number }[] = [];
   #dropped: { firstFrameIndex: number; frameCount: number } | undefined;
+  /** When the receiver last said something that nothing was sent after. */
+  #unansweredMs = -Infinity;
 
   constructor(settings: ControlSettings, nowMs: number, host: PacedOutputHost<Packet>) {
     this.#host = host;
@@ -70,7 +74,11 @@ export class PacedOutput<Packet extends PaceablePacket> {
 
   /** Takes what the receiver has said, or that time has passed. */
   feedback(feedback: Exclude<Feedback, { kind: 'sent' }>): void {
-    this.#step(feedback);
+    if (feedback.kind === 'ack') this.#unansweredMs = feedback.nowMs;
+    const { state, decision } = stepControl(this.#state, feedback, this.#settings);
+    this.#state = state;
+    this.#decision = decision;
+    this.#host.onDecision?.(feedback, decision);
     this.#sendWhatMay(feedback.nowMs);
   }
 
@@ -95,26 +103,29 @@ export class PacedOutput<Packet extends PaceablePacket> {
       if (nowMs - next.madeMs > this.#decision.maxAgeMs) {
         this.#waiting.shift();
         this.#drop(next.packet);
-      } else if (this.#mayTransmit(next.packet)) {
+      } else if (this.#mayTransmit(next.packet, nowMs)) {
         this.#waiting.shift();
         this.#send(next.packet, nowMs);
       } else return;
     }
   }
 
-  #mayTransmit(packet: Packet): boolean {
+  #mayTransmit(packet: Packet, nowMs: number): boolean {
     const { inFlight } = this.#state;
     // One packet may always be under way, or nothing would ever be acknowledged again.
     if (inFlight.length === 0) return true;
     const underWay = inFlight.reduce((total, { wireBytes }) => total + wireBytes, 0);
-    return underWay + wireBytesOf(packet.bytes.length) <= this.#decision.maxInFlightBytes;
+    // Without a packet to do it on, TCP would acknowledge what the receiver has said in one of its own.
+    const sparedBytes = nowMs - this.#unansweredMs < DELAYED_ACK_MS ? TCP_IP_HEADER_BYTES : 0;
+    return underWay + wireBytesOf(packet.bytes.length) - sparedBytes <= this.#decision.maxInFlightBytes;
   }
 
   #send(packet: Packet, nowMs: number): void {
-    const gapBytes = this.#dropped ? wireBytesOf(GAP_FRAME_BYTES) : 0;
+    const gapBytes = this.#dropped ? GAP_BYTES : 0;
     this.#sayDropped();
     this.#host.send(packet);
-    this.#step({
+    this.#unansweredMs = -Infinity;
+    const sent: Extract<Feedback, { kind: 'sent' }> = {
       kind: 'sent',
       nowMs,
       endFrameIndex: packet.firstFrameIndex + packet.frameCount,
@@ -127,7 +138,9 @@ export class PacedOutput<Packet extends PaceablePacket> {
               asked: packet.askedCodes,
             },
           }),
-    });
+    };
+    this.#state = noteSent(this.#state, sent);
+    this.#host.onDecision?.(sent, this.#decision);
   }
 
   #drop({ firstFrameIndex, frameCount }: Packet): void {
@@ -139,12 +152,5 @@ export class PacedOutput<Packet extends PaceablePacket> {
     const dropped = this.#dropped;
     this.#dropped = undefined;
     if (dropped) this.#host.drop(dropped.firstFrameIndex, dropped.frameCount);
-  }
-
-  #step(feedback: Feedback): void {
-    const { state, decision } = stepControl(this.#state, feedback, this.#settings);
-    this.#state = state;
-    this.#decision = decision;
-    this.#host.onDecision?.(feedback, decision);
   }
 }

@@ -113,6 +113,7 @@ export interface ControlState {
   readonly inFlight: readonly SentPacket[];
   /** Of the last packets that arrived. */
   readonly delaySamples: readonly DelaySample[];
+  /** There and back, of a packet of no bytes. */
   readonly minRoundTripMs: number | undefined;
   /** The last packet that arrived. */
   readonly lastArrival:

@@ -38,7 +38,10 @@ export class Connection implements SessionClient {
   /** Ends an end that the server has announced. */
   #finishEnd: (() => void) | undefined;
   readonly #pingTimer: NodeJS.Timeout;
+  /** Something has come since the last look. */
   #isAlive = true;
+  /** Nothing had, and a ping was sent. */
+  #isAsked = false;
   #pausesInput = false;
   /** The socket broke the rules of WebSocket itself; such a session is over. */
   #isBroken = false;
@@ -55,7 +58,10 @@ export class Connection implements SessionClient {
       this.#fail(new TesseraError('open_timeout', `No "open" came within ${limits.openTimeoutMs} ms`));
     });
     this.#pingTimer = setInterval(() => this.#ping(), limits.pingIntervalMs).unref();
-    socket.on('message', (data, isBinary) => this.#onMessage(data, isBinary));
+    socket.on('message', (data, isBinary) => {
+      this.#isAlive = true;
+      this.#onMessage(data, isBinary);
+    });
     socket.on('pong', () => (this.#isAlive = true));
     socket.on('ping', (data) => {
       // A client that does not read gets no pongs either, or they would pile up.
@@ -279,12 +285,16 @@ export class Connection implements SessionClient {
   #ping(): void {
     // While the socket is paused no pong can be read.
     if (this.#pausesInput) return;
-    if (!this.#isAlive) {
+    if (this.#isAlive) {
+      // Who speaks is there: on a slow link a ping and its answer would cost as much as two packets.
+      this.#isAlive = false;
+      this.#isAsked = false;
+    } else if (this.#isAsked) {
       this.#socket.terminate();
-      return;
+    } else {
+      this.#isAsked = true;
+      this.#socket.ping();
     }
-    this.#isAlive = false;
-    this.#socket.ping();
   }
 }
 

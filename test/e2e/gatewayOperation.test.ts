@@ -19,6 +19,29 @@ const encode: Open = {
 const resynth: Open = { ...encode, mode: 'resynth', output: { format: 'pcm_s16le' } };
 const speech = pcmBytes(readWavFixture('speech-it-1.wav').samples, 'pcm_s16le');
 
+describe('a connection', () => {
+  test('is asked whether it is there only while it says nothing, and cut off when it does not answer', async () => {
+    const { gateway, port } = await startGateway({ pingIntervalMs: 100 });
+    const [speaking, silent, gone] = await Promise.all([
+      GatewayClient.open(port, encode),
+      GatewayClient.open(port, encode),
+      GatewayClient.open(port, encode),
+    ]);
+    gone.socket.pause();
+    const pings = { speaking: 0, silent: 0 };
+    speaking.socket.on('ping', () => (pings.speaking += 1));
+    silent.socket.on('ping', () => (pings.silent += 1));
+    const speak = setInterval(() => speaking.send({ type: 'ack', nextFrameIndex: 0, bufferMs: 0 }), 20);
+    while (pings.silent < 3) await new Promise((resolve) => setTimeout(resolve, 20));
+    clearInterval(speak);
+    expect(pings.speaking).toBe(0);
+    gone.socket.resume();
+    await expect(gone.closed).resolves.toMatchObject({ code: 1006 });
+    await Promise.all([speaking.close(), silent.close()]);
+    await gateway.close();
+  });
+});
+
 describe('HTTP', () => {
   let gateway: Gateway;
   let port: number;

@@ -3,7 +3,8 @@ const DELAY_MS = 40;
 
 /**
  * When the TCP of a server acknowledges what its client says: on the next packet where that goes within 40 ms, else in a packet of
- * its own; and at once while the last packets have not been such answers. As Linux does it (`pingpong` in its sources).
+ * its own; and in one at once while the last packets have not been such answers, or when more is said meanwhile. As Linux does it
+ * (`pingpong` in its sources).
  */
 export class DelayedAcks {
   #answers = false;
@@ -15,10 +16,12 @@ export class DelayedAcks {
     return this.#dueMs;
   }
 
-  /** Something came from the client. */
-  heard(nowMs: number): void {
+  /** Something came from the client. @returns whether a packet of its own goes at once, before anything that is sent in answer. */
+  heard(nowMs: number): boolean {
     this.#heardMs = nowMs;
-    this.#dueMs = Math.min(this.#dueMs, this.#answers ? nowMs + DELAY_MS : nowMs);
+    const isAtOnce = !this.#answers || this.#dueMs < Infinity;
+    this.#dueMs = isAtOnce ? Infinity : nowMs + DELAY_MS;
+    return isAtOnce;
   }
 
   /** A packet is sent, and acknowledges what came. */

@@ -8,6 +8,12 @@ export interface Delivery {
   readonly arrivalMs: number;
 }
 
+/** When the link begins with a packet, and when it is through with it. */
+interface Carriage {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
 /** One way and back, without any queue. */
 const PROPAGATION_MS = 40;
 /** Until TCP sends again what was lost, when only few packets are under way: the least of Linux, and the way there. */
@@ -37,8 +43,7 @@ export class LinkModel {
 
   /** Takes a packet of a connection at a time not before that of the last one. */
   send(nowMs: number, wireBytes: number, connection = 0): Delivery {
-    const { startMs, endMs } = this.preview(nowMs, wireBytes);
-    this.#freeAtMs = endMs;
+    const { startMs, endMs } = this.occupy(nowMs, wireBytes);
     const isLost = this.#random() < this.#trace.lossShare;
     const onItsOwnMs = endMs + PROPAGATION_MS + (isLost ? RETRANSMISSION_MS : 0);
     const arrivalMs = Math.max(onItsOwnMs, this.#inOrderAtMs.get(connection) ?? 0);
@@ -46,13 +51,15 @@ export class LinkModel {
     return { startMs, arrivalMs };
   }
 
-  /** Takes a packet that nobody waits for. */
-  occupy(nowMs: number, wireBytes: number): void {
-    this.#freeAtMs = this.preview(nowMs, wireBytes).endMs;
+  /** Carries a packet, and no more: begins and ends with it at these times. */
+  occupy(nowMs: number, wireBytes: number): Carriage {
+    const carriage = this.preview(nowMs, wireBytes);
+    this.#freeAtMs = carriage.endMs;
+    return carriage;
   }
 
-  /** When the link would begin with a packet that is sent now, and when it would have carried it. */
-  preview(nowMs: number, wireBytes: number): { readonly startMs: number; readonly endMs: number } {
+  /** What {@link occupy} would give. */
+  preview(nowMs: number, wireBytes: number): Carriage {
     const startMs = Math.max(nowMs, this.#freeAtMs);
     return { startMs, endMs: this.#carry(startMs, 8 * wireBytes) };
   }

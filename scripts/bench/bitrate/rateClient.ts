@@ -10,7 +10,9 @@ import {
   type OpenMessage,
   type ServerMessageOf,
 } from '../../../protocol/index.js';
+import { TCP_IP_HEADER_BYTES, wireBytesOf } from '../../../services/bitrate/index.js';
 import { Acknowledgements } from '../../../sdk/acknowledgements.js';
+import type { Delivery } from './linkModel.js';
 
 /** A packet that a client received. */
 export interface ReceivedPacket {
@@ -19,7 +21,8 @@ export interface ReceivedPacket {
   /** 0 for a gap. */
   readonly quantizers: number;
   readonly frameBytes: number;
-  /** As {@link wallMs}. */
+  /** When the link began with it, and when it was here, as {@link wallMs}. */
+  readonly startMs: number;
   readonly arrivalMs: number;
 }
 
@@ -27,6 +30,12 @@ export interface ReceivedPacket {
 export function wallMs(): number {
   return performance.timeOrigin + performance.now();
 }
+
+/** Of what the socket gives at once. */
+const NOW = (): Delivery => {
+  const nowMs = wallMs();
+  return { startMs: nowMs, arrivalMs: nowMs };
+};
 
 /** A client over a real socket that gets tokens, and acknowledges them as the SDK does where it is asked to. */
 export class RateClient {
@@ -36,7 +45,12 @@ export class RateClient {
   readonly sentMs: number[] = [];
   readonly #socket: WebSocket;
 
-  private constructor(socket: WebSocket, opened: ServerMessageOf<'opened'>, acknowledges: boolean) {
+  private constructor(
+    socket: WebSocket,
+    opened: ServerMessageOf<'opened'>,
+    acknowledges: boolean,
+    carry: (wireBytes: number) => Delivery,
+  ) {
     this.#socket = socket;
     this.opened = opened;
     const { model, limits } = opened;
@@ -49,27 +63,47 @@ export class RateClient {
         if (message.type === 'ack_timing') acknowledgements.follow({ ...message, frameMs });
         return;
       }
-      const arrivalMs = wallMs();
       const frameBytes = (data as Buffer).length;
       const frame = decodeServerFrame(data as Buffer, context);
       if (frame.kind === 'pcm') return;
       const { firstFrameIndex, frameCount } = frame;
       const quantizers = frame.kind === 'gap' ? 0 : frame.quantizers;
-      this.packets.push({ firstFrameIndex, frameCount, quantizers, frameBytes, arrivalMs });
-      if (!acknowledges) return;
-      acknowledgements.note(firstFrameIndex + frameCount, 0, 'adaptive');
+      // A gap shares the segment of the packet behind it.
+      const wireBytes = wireBytesOf(frameBytes) - (frame.kind === 'gap' ? TCP_IP_HEADER_BYTES : 0);
+      const { startMs, arrivalMs } = carry(wireBytes);
+      const take = (): void => {
+        this.packets.push({
+          firstFrameIndex,
+          frameCount,
+          quantizers,
+          frameBytes,
+          startMs,
+          arrivalMs: wallMs(),
+        });
+        if (acknowledges) acknowledgements.note(firstFrameIndex + frameCount, 0, 'adaptive');
+      };
+      const waitMs = arrivalMs - wallMs();
+      if (waitMs > 0) setTimeout(take, waitMs);
+      else take();
     });
   }
 
-  /** Opens a session. @throws Error with what the server answers. */
-  static async open(url: string, open: Omit<OpenMessage, 'type' | 'version'>): Promise<RateClient> {
+  /**
+   * Opens a session; `carry` tells when a link has carried a packet that the socket gives now, by its bytes on the wire.
+   * @throws Error with what the server answers.
+   */
+  static async open(
+    url: string,
+    open: Omit<OpenMessage, 'type' | 'version'>,
+    carry: (wireBytes: number) => Delivery = NOW,
+  ): Promise<RateClient> {
     const socket = new WebSocket(url, SUBPROTOCOL);
     await once(socket, 'open');
     socket.send(encodeMessage({ type: 'open', version: 1, ...open }));
     const [data] = (await once(socket, 'message')) as [Buffer];
     const opened = parseServerMessage(data.toString());
     if (opened.type !== 'opened') throw new Error(`The server answered ${data.toString()}`);
-    return new RateClient(socket, opened, open.bitrate?.control === 'adaptive');
+    return new RateClient(socket, opened, open.bitrate?.control === 'adaptive', carry);
   }
 
   /** Sends mono speech at the model's rate, again and again, as it is spoken. */

@@ -2,19 +2,23 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { ControlSettings } from '../../../services/bitrate/index.js';
-import { figuresOf, unmarkedFrames, type Figures } from './figures.js';
+import { figuresOf, meanFigures, unmarkedFrames, type Figures } from './figures.js';
 import type { RealRequest } from './realRun.js';
 import type { PacketRecord } from './senders.js';
 import type { TraceRun } from './simulation.js';
 import { TRACE_STEP_MS, type LinkTrace } from './traces.js';
 
-/** What one real link gave, and what the simulation of the same trace had given. */
+/** What real links of a kind gave, and what the simulation of the same traces had given: means over the traces. */
 export interface RealFigures {
   readonly name: string;
+  readonly traces: number;
   readonly tessera: Figures;
   readonly fixed: Figures;
   readonly simulated: Figures;
   readonly ideal: Figures;
+  /** On the worst trace: Tessera's quantizers of the ideal's, and its 95th percentile of the wait. */
+  readonly leastUsedShare: number;
+  readonly mostQueueing95Ms: number;
   readonly unmarkedFrames: number;
 }
 
@@ -42,10 +46,13 @@ export async function runRealLinks(
     ];
   });
   const request: RealRequest = { ...source, stepMs: STEP_MS, links };
-  const child = ['--net', process.execPath, RUN_SCRIPT, JSON.stringify(request)];
-  const { stdout } = await promisify(execFile)('unshare', child, { maxBuffer: OUTPUT_BYTES });
+  const running = promisify(execFile)('unshare', ['--net', process.execPath, RUN_SCRIPT], {
+    maxBuffer: OUTPUT_BYTES,
+  });
+  running.child.stdin?.end(JSON.stringify(request));
+  const { stdout } = await running;
   const records = JSON.parse(stdout) as PacketRecord[][];
-  return runs.map(({ trace, tessera, ideal }, at) => {
+  const all = runs.map(({ trace, tessera, ideal }, at) => {
     const real = records[2 * at] ?? [];
     return {
       name: trace.name,
@@ -54,6 +61,24 @@ export async function runRealLinks(
       simulated: figuresOf(tessera, frameMs),
       ideal: figuresOf(ideal, frameMs),
       unmarkedFrames: unmarkedFrames(real),
+    };
+  });
+  return [...new Set(all.map(({ name }) => name))].map((name) => {
+    const each = all.filter((one) => one.name === name);
+    const mean = (of: 'tessera' | 'fixed' | 'simulated' | 'ideal'): Figures =>
+      meanFigures(each.map((one) => one[of]));
+    return {
+      name,
+      traces: each.length,
+      tessera: mean('tessera'),
+      fixed: mean('fixed'),
+      simulated: mean('simulated'),
+      ideal: mean('ideal'),
+      leastUsedShare: Math.min(
+        ...each.map(({ tessera, ideal }) => tessera.meanQuantizers / ideal.meanQuantizers),
+      ),
+      mostQueueing95Ms: Math.max(...each.map(({ tessera }) => tessera.queueing95Ms)),
+      unmarkedFrames: each.reduce((total, one) => total + one.unmarkedFrames, 0),
     };
   });
 }

@@ -1,16 +1,22 @@
 /**
  * The child of `realLinks.ts`, in a network namespace of its own, whose loopback it shapes with `tc`: one publisher on 127.0.0.1,
  * and a subscriber for each {@link RealLink} on another address, whose packets from the server go through a class of their
- * own (HTB, which may lend a packet of any size). Prints what came as JSON.
+ * own (HTB, which may lend a packet of any size). The queue stands behind the loopback, on a device between (`ifb`), as in a
+ * router: TCP does not see it. HTB passes a packet as the link begins with it; the client takes it when the link has carried
+ * it, by the model of the simulation.
+ * Reads a {@link RealRequest} from standard input, prints what came, both as JSON.
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { readAudio } from '../../../codec/index.js';
 import { wireBytesOf } from '../../../services/bitrate/index.js';
 import { ServerProcess } from '../serverProcess.js';
 import { publishing, RateClient, wallMs } from './rateClient.js';
+import { LinkModel, type Delivery } from './linkModel.js';
 import type { PacketRecord } from './senders.js';
+import { TRACE_STEP_MS } from './traces.js';
 
 /** One subscriber's link. */
 export interface RealLink {
@@ -33,23 +39,26 @@ export interface RealRequest {
 const STREAM = 'bench';
 /** As good as no link; while sessions open, and after the traces. */
 const OPEN_BITS_PER_SECOND = 10_000_000;
-/** In an outage; a class cannot have none. */
+/** What carries less is an outage. A class needs some rate: the longest packets then take what is left of the outage. */
 const LEAST_BITS_PER_SECOND = 1000;
+const LONGEST_PACKET_BYTES = 180;
 /** On a link that carries the first value of its trace. */
 const WARM_UP_MS = 3000;
 const DRAIN_MS = 2000;
-/** The kernel counts an Ethernet header on the loopback too. */
+/** The kernel counts an Ethernet header on these devices too. */
 const ETHERNET_HEADER_BYTES = 14;
 
-const request = JSON.parse(process.argv[2] ?? '') as RealRequest;
+const QUEUE_DEVICE = 'ifb0';
+
+const request = JSON.parse(await text(process.stdin)) as RealRequest;
 const steps = Math.max(...request.links.map(({ bitsPerSecond }) => bitsPerSecond.length));
 const addressOf = (link: number): string => `127.0.0.${link + 2}`;
 const classOf = (link: number): string => `1:${(link + 16).toString(16)}`;
 
 /** A command of `tc` that sets what a link carries. */
 function rateCommand(verb: 'add' | 'change', link: number, bitsPerSecond: number): string {
-  const rate = `${Math.round(Math.max(LEAST_BITS_PER_SECOND, bitsPerSecond))}bit`;
-  return `class ${verb} dev lo parent 1: classid ${classOf(link)} htb rate ${rate} ceil ${rate} burst 1 cburst 1 quantum 1600`;
+  const rate = `${Math.round(bitsPerSecond)}bit`;
+  return `class ${verb} dev ${QUEUE_DEVICE} parent 1: classid ${classOf(link)} htb rate ${rate} ceil ${rate} burst 1 cburst 1 quantum 1600`;
 }
 
 async function run(line: string): Promise<void> {
@@ -59,28 +68,58 @@ async function run(line: string): Promise<void> {
 
 async function shape(): Promise<void> {
   await run('ip link set lo up');
-  await run(`tc qdisc add dev lo root handle 1: stab overhead -${ETHERNET_HEADER_BYTES} htb`);
+  await run(`ip link add ${QUEUE_DEVICE} type ifb`);
+  await run(`ip link set ${QUEUE_DEVICE} up`);
+  await run('tc qdisc add dev lo handle ffff: ingress');
+  await run(`tc qdisc add dev ${QUEUE_DEVICE} root handle 1: stab overhead -${ETHERNET_HEADER_BYTES} htb`);
   for (const link of request.links.keys()) {
     await run(`tc ${rateCommand('add', link, OPEN_BITS_PER_SECOND)}`);
-    const filter = `match ip src ${addressOf(link)}/32 flowid ${classOf(link)}`;
-    await run(`tc filter add dev lo parent 1: protocol ip u32 ${filter}`);
+    const match = `protocol ip u32 match ip src ${addressOf(link)}/32`;
+    await run(`tc filter add dev lo parent ffff: ${match} action mirred egress redirect dev ${QUEUE_DEVICE}`);
+    await run(`tc filter add dev ${QUEUE_DEVICE} parent 1: ${match} flowid ${classOf(link)}`);
   }
 }
 
+/** What `tc` is told that a link carries in a step. */
+function shapedBitsPerSecond({ bitsPerSecond }: RealLink, step: number): number {
+  const isOut = (at: number): boolean => (bitsPerSecond[at] ?? Infinity) < LEAST_BITS_PER_SECOND;
+  let end = step;
+  while (isOut(end)) end += 1;
+  if (end > step) return (8000 * LONGEST_PACKET_BYTES) / ((end - step) * request.stepMs);
+  return bitsPerSecond[step] ?? OPEN_BITS_PER_SECOND;
+}
+
 /** Has all links follow their traces until the last value. */
-async function follow(startMs: number): Promise<void> {
+async function follow(): Promise<void> {
   const { links, stepMs } = request;
   const tc = spawn('tc', ['-batch', '-'], { stdio: ['pipe', 'ignore', 'inherit'] });
   for (let step = 0; step <= steps; step += 1) {
-    const waitMs = startMs + step * stepMs - wallMs();
+    const waitMs = followedMs + step * stepMs - wallMs();
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-    const lines = links.map(({ bitsPerSecond }, link) =>
-      rateCommand('change', link, bitsPerSecond[step] ?? OPEN_BITS_PER_SECOND),
-    );
+    const lines = links.map((trace, link) => rateCommand('change', link, shapedBitsPerSecond(trace, step)));
     tc.stdin.write(`${lines.join('\n')}\n`);
   }
   tc.stdin.end();
   await once(tc, 'exit');
+}
+
+/** When the traces began. */
+let followedMs = Infinity;
+
+/** The end of a link: tells when it has carried a packet that comes out of the queue now. */
+function linkEnd({ bitsPerSecond }: RealLink): (wireBytes: number) => Delivery {
+  const values = request.stepMs / TRACE_STEP_MS;
+  const fine = Float64Array.from(
+    { length: values * bitsPerSecond.length },
+    (_, at) => bitsPerSecond[Math.floor(at / values)] ?? 0,
+  );
+  const link = new LinkModel({ name: '', bitsPerSecond: fine, lossShare: 0 }, () => 1);
+  return (wireBytes) => {
+    const nowMs = wallMs();
+    if (nowMs < followedMs) return { startMs: nowMs, arrivalMs: nowMs };
+    const { startMs, endMs } = link.occupy(nowMs - followedMs, wireBytes);
+    return { startMs: followedMs + startMs, arrivalMs: followedMs + endMs };
+  };
 }
 
 /** What came of the frames within the trace, with times from the first of them on. */
@@ -100,10 +139,7 @@ function recordsOf(
     const wireBytes = wireBytesOf(frameBytes);
     const record = { firstFrameIndex: firstFrameIndex - first, frameCount, quantizers, wireBytes, madeMs };
     if (quantizers === 0) return [{ ...record, delivery: undefined }];
-    const arrivalMs = packet.arrivalMs - startMs;
-    const rate = bitsPerSecond[Math.floor(arrivalMs / request.stepMs)] ?? OPEN_BITS_PER_SECOND;
-    const carriedMs = (8000 * wireBytes) / Math.max(LEAST_BITS_PER_SECOND, rate);
-    const delivery = { startMs: Math.max(madeMs, arrivalMs - carriedMs), arrivalMs };
+    const delivery = { startMs: packet.startMs - startMs, arrivalMs: packet.arrivalMs - startMs };
     return [{ ...record, delivery }];
   });
 }
@@ -123,14 +159,15 @@ try {
     const packets = fixed ? { framesPerPacket: fixed.framesPerPacket } : {};
     const open = { mode: 'subscribe', stream: STREAM, bitrate: range } as const;
     const output = { format: 'tokens', ...packets } as const;
-    listeners.push(await RateClient.open(urlAt(addressOf(link)), { ...open, output }));
+    listeners.push(await RateClient.open(urlAt(addressOf(link)), { ...open, output }, linkEnd(links[link]!)));
   }
-  for (const [link, { bitsPerSecond }] of links.entries()) {
-    await run(`tc ${rateCommand('change', link, bitsPerSecond[0] ?? OPEN_BITS_PER_SECOND)}`);
+  for (const [link, trace] of links.entries()) {
+    await run(`tc ${rateCommand('change', link, shapedBitsPerSecond(trace, 0))}`);
   }
   await publisher.speak(speech, WARM_UP_MS);
   const first = publisher.sentMs.length;
-  const followed = follow(wallMs());
+  followedMs = wallMs();
+  const followed = follow();
   await publisher.speak(speech, steps * stepMs);
   await followed;
   await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));

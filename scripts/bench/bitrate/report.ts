@@ -36,8 +36,7 @@ neither a packet nor a gap. Waits are those behind other bytes, in the process a
 |---|---|---|---|---|---|---|---|---|
 ${links.map(linkRows).join('\n')}
 
-| link | quantizers of the ideal's (worst trace) | wait 95%, worst trace | late at a fixed bitrate : late | : late or dropped |
-|---|---|---|---|---|
+${COMPARISON_HEAD}
 ${links.map(comparisonRow).join('\n')}
 
 When the link falls to a third (payload of 3 to 1 kbit/s): the longest wait is ${step.mostWaitMs.toFixed(0)} ms, the last above 150 ms begins ${(step.settledMs / 1000).toFixed(1)} s
@@ -67,7 +66,14 @@ function cells(figures: Figures, sender: SenderName): string[] {
   ];
 }
 
-function comparisonRow(link: LinkFigures): string {
+const COMPARISON_HEAD = `| link | quantizers of the ideal's (worst trace) | wait 95%, worst trace | late at a fixed bitrate : late | : late or dropped |
+|---|---|---|---|---|`;
+
+function comparisonRow(
+  link: Pick<LinkFigures, 'name' | 'usedShare' | 'leastUsedShare' | 'mostQueueing95Ms'> & {
+    readonly figures: Pick<LinkFigures['figures'], 'tessera' | 'fixed'>;
+  },
+): string {
   const { tessera, fixed } = link.figures;
   return `| ${[
     link.name,
@@ -80,21 +86,32 @@ function comparisonRow(link: LinkFigures): string {
 
 /** The part on links of the kernel. */
 export function realSection(links: readonly RealFigures[]): string {
-  const rows = links.flatMap(({ name, tessera, fixed, simulated, ideal }) => [
-    `| ${name} | Tessera | ${cells(tessera, 'tessera').join(' | ')} |`,
-    `| | Tessera, simulated | ${cells(simulated, 'tessera').join(' | ')} |`,
-    `| | fixed bitrate | ${cells(fixed, 'fixed').join(' | ')} |`,
-    `| | knows the trace, simulated | ${cells(ideal, 'ideal').join(' | ')} |`,
+  const rows = links.flatMap(({ name, traces, tessera, fixed, simulated, ideal }) => [
+    `| ${name} | ${traces} | Tessera | ${cells(tessera, 'tessera').join(' | ')} |`,
+    `| | | Tessera, simulated | ${cells(simulated, 'tessera').join(' | ')} |`,
+    `| | | fixed bitrate | ${cells(fixed, 'fixed').join(' | ')} |`,
+    `| | | knows the trace, simulated | ${cells(ideal, 'ideal').join(' | ')} |`,
   ]);
+  const comparisons = links.map((link) =>
+    comparisonRow({
+      ...link,
+      figures: link,
+      usedShare: link.tessera.meanQuantizers / link.ideal.meanQuantizers,
+    }),
+  );
   const unmarked = links.reduce((total, { unmarkedFrames }) => total + unmarkedFrames, 0);
   return `## Links, real TCP
 
-A real server and real sockets in a network namespace, whose loopback \`tc\` shapes to the same traces (HTB, a value each 100 ms, 1 kbit/s in an outage; no delay
-of its own, no loss): one subscriber under rate control, and one with the fixed packets of the simulation. All links run at once, in real time. ${unmarked} frames of Tessera's are in neither a packet nor a gap.
+A real server and real sockets in a network namespace. What the server sends goes through a queue behind the loopback that \`tc\` shapes to the same traces (HTB,
+a value each 100 ms; no delay of its own, no loss). HTB passes a packet as the link begins with it; the client takes it when the link has carried it. One subscriber
+for each trace is under rate control, one gets the fixed packets of the simulation. All links run at once, in real time. ${unmarked} frames of Tessera's are in neither a packet nor a gap.
 
-| link | | quantizers | wait, 95% | late | dropped | sent, wire | frames a packet |
-|---|---|---|---|---|---|---|---|
+| link | traces | | quantizers | wait, 95% | late | dropped | sent, wire | frames a packet |
+|---|---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
+
+${COMPARISON_HEAD}
+${comparisons.join('\n')}
 `;
 }
 

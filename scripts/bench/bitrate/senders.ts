@@ -42,6 +42,8 @@ const CLOCK_OFFSET_MS = 12_345;
 
 /** Of an `ack_timing` message, about. */
 const TIMING_BYTES = 60;
+/** Of a gap, with its WebSocket header: it goes with the packet behind it. */
+const GAP_BYTES = 7;
 
 /** The service's own rate control, with a receiver that acknowledges as the SDK does, in messages that TCP acknowledges too. */
 export class AdaptiveSender implements Sender {
@@ -57,11 +59,14 @@ export class AdaptiveSender implements Sender {
   readonly #delayedAcks = new DelayedAcks();
   /** When the receiver said the last acknowledgement. */
   #saidMs = -Infinity;
+  /** When its next one is here. */
+  #ackMs = Infinity;
   #nowMs: number;
   #nextFrame = 0;
   #pendingFrames = 0;
   #quantizers = 1;
   #framesPerPacket = 1;
+  #isGapDue = false;
 
   /** The first frame is there at `startMs`. */
   constructor(link: LinkModel, settings: ControlSettings, { startMs = 0, connection = 0 } = {}) {
@@ -73,7 +78,10 @@ export class AdaptiveSender implements Sender {
     this.#ackTimer = new AckTimer(settings.frameMs);
     this.#output = new PacedOutput<SimulatedPacket>(settings, startMs, {
       send: (packet) => this.#send(packet),
-      drop: (firstFrameIndex, frameCount) => this.#note({ firstFrameIndex, frameCount }),
+      drop: (firstFrameIndex, frameCount) => {
+        this.#isGapDue = true;
+        this.#note({ firstFrameIndex, frameCount });
+      },
     });
   }
 
@@ -85,11 +93,12 @@ export class AdaptiveSender implements Sender {
     return this.#startMs + this.#nextFrame * this.#settings.frameMs;
   }
 
-  /** When the next acknowledgement is here. */
-  get #ackMs(): number {
+  /** The receiver will acknowledge the oldest of what it does not have acknowledged. */
+  #planAck(): void {
     const [oldest] = this.#arrivals;
-    if (oldest === undefined) return Infinity;
-    return ackDueMs({ ...oldest, saidMs: this.#saidMs, timing: this.#timing }) + this.#link.returnDelayMs;
+    this.#ackMs = oldest
+      ? ackDueMs({ ...oldest, saidMs: this.#saidMs, timing: this.#timing }) + this.#link.returnDelayMs
+      : Infinity;
   }
 
   advance(): void {
@@ -105,7 +114,8 @@ export class AdaptiveSender implements Sender {
     this.#saidMs = this.#nowMs - this.#link.returnDelayMs;
     const count = this.#arrivals.filter(({ arrivalMs }) => arrivalMs <= this.#saidMs).length;
     const newest = this.#arrivals.splice(0, count).at(-1);
-    this.#delayedAcks.heard(this.#nowMs);
+    if (this.#delayedAcks.heard(this.#nowMs)) this.#link.occupy(this.#nowMs, TCP_IP_HEADER_BYTES);
+    this.#planAck();
     if (newest === undefined) return;
     const { arrivalMs, endFrameIndex: nextFrameIndex } = newest;
     const timing = this.#ackTimer.heard(this.#saidMs, this.#nowMs);
@@ -113,6 +123,7 @@ export class AdaptiveSender implements Sender {
       this.#timing = { ...timing, frameMs: this.#settings.frameMs };
       this.#link.occupy(this.#nowMs, wireBytesOf(TIMING_BYTES));
       this.#delayedAcks.sent(this.#nowMs);
+      this.#planAck();
     }
     this.#output.feedback({
       kind: 'ack',
@@ -143,7 +154,8 @@ export class AdaptiveSender implements Sender {
   }
 
   #send({ firstFrameIndex, frameCount, quantizers, bytes }: SimulatedPacket): void {
-    const wireBytes = wireBytesOf(bytes.length);
+    const wireBytes = wireBytesOf(bytes.length) + (this.#isGapDue ? GAP_BYTES : 0);
+    this.#isGapDue = false;
     const delivery = this.#link.send(this.#nowMs, wireBytes, this.#connection);
     this.#note({ firstFrameIndex, frameCount, quantizers, wireBytes, delivery });
     this.#delayedAcks.sent(this.#nowMs);
@@ -152,6 +164,7 @@ export class AdaptiveSender implements Sender {
       endFrameIndex: firstFrameIndex + frameCount,
       frameCount,
     });
+    if (this.#arrivals.length === 1) this.#planAck();
   }
 
   #note(

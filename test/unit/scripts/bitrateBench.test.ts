@@ -87,22 +87,22 @@ describe('the link', () => {
 
 test('TCP acknowledges on a packet that goes soon enough, else alone, and at once after that', () => {
   const acks = new DelayedAcks();
-  acks.heard(0);
-  expect(acks.dueMs).toBe(0);
-  acks.expire();
+  expect(acks.heard(0)).toBe(true);
   expect(acks.dueMs).toBe(Infinity);
   // An answer: from now on it waits for the next one.
   acks.sent(30);
-  acks.heard(100);
+  expect(acks.heard(100)).toBe(false);
   expect(acks.dueMs).toBe(140);
   acks.sent(120);
   expect(acks.dueMs).toBe(Infinity);
-  acks.heard(200);
-  acks.heard(220);
-  expect(acks.dueMs).toBe(240);
+  // More is said before there was an answer to the first.
+  expect(acks.heard(200)).toBe(false);
+  expect(acks.heard(220)).toBe(true);
+  expect(acks.dueMs).toBe(Infinity);
+  expect(acks.heard(300)).toBe(false);
+  expect(acks.dueMs).toBe(340);
   acks.expire();
-  acks.heard(300);
-  expect(acks.dueMs).toBe(300);
+  expect(acks.heard(400)).toBe(true);
 });
 
 describe('what a listener got', () => {

@@ -4,6 +4,7 @@ import {
   CONTROL_EVENTS,
   CONTROL_STATES,
   CONTROL_TRANSITIONS,
+  noteSent,
   PacedOutput,
   packetWireBytes,
   rateBounds,
@@ -15,7 +16,9 @@ import {
   type ControlState,
   type Decision,
   type Feedback,
+  type PaceablePacket,
 } from '../../../services/bitrate/index.js';
+import { TUNING } from '../../../services/bitrate/tuning.js';
 import { encodeFrame } from '../../../protocol/index.js';
 import { seededRandom } from '../../support/streams.js';
 
@@ -167,10 +170,16 @@ describe('the controller', () => {
       { kind: 'tick', nowMs: 0, bufferedBytes: 0 },
       SETTINGS,
     ).state;
+    let decided: unknown;
     for (const { feedback, decision } of kept) {
-      const step = stepControl(state, feedback, SETTINGS);
-      ({ state } = step);
-      expect(JSON.parse(JSON.stringify(step.decision))).toEqual(decision);
+      if (feedback.kind === 'sent') {
+        state = noteSent(state, feedback);
+      } else {
+        const step = stepControl(state, feedback, SETTINGS);
+        ({ state } = step);
+        decided = JSON.parse(JSON.stringify(step.decision));
+      }
+      expect(decided).toEqual(decision);
     }
     const states = new Set(log.map(({ decision }) => decision.reasons.state));
     expect([...states]).toEqual(expect.arrayContaining(['startup', 'backing_off', 'steady', 'probing']));
@@ -228,6 +237,30 @@ describe('the controller', () => {
     expect(output.decision.reasons.state).not.toBe('stalled');
   });
 
+  test('sends what would wait where TCP would acknowledge the receiver in a packet of its own', () => {
+    const sent: number[] = [];
+    const output = new PacedOutput(SETTINGS, 0, {
+      send: ({ firstFrameIndex }: PaceablePacket) => sent.push(firstFrameIndex),
+      drop: () => undefined,
+    });
+    const packet = (frame: number, bytes: number): void =>
+      output.packet({ firstFrameIndex: frame, frameCount: 1, bytes: new Uint8Array(bytes) }, 20 * frame);
+    for (let frame = 0; frame < 3; frame += 1) packet(frame, 12);
+    const ack = { kind: 'ack', nextFrameIndex: 1, bufferMs: 0, arrivalMs: 40, heldMs: 0 } as const;
+    output.feedback({ ...ack, nowMs: 60 });
+    const { maxInFlightBytes } = output.decision;
+    const left = maxInFlightBytes - 2 * wireBytesOf(12);
+    // Too much by less than a packet without payload has: it goes, once.
+    const bytes = left - wireBytesOf(12) - wireBytesOf(0) + 40;
+    packet(3, 12);
+    expect(sent).toEqual([0, 1, 2, 3]);
+    packet(4, bytes);
+    packet(5, 12);
+    expect(sent).toEqual([0, 1, 2, 3]);
+    output.feedback({ ...ack, nowMs: 101, nextFrameIndex: 1 });
+    expect(sent).toEqual([0, 1, 2, 3, 4]);
+  });
+
   test('counts what coding saves: more codebooks on the same link, no longer waits', () => {
     const mean = (values: number[]): number => values.reduce((sum, each) => sum + each, 0) / values.length;
     const quantizersWith = (codedBits: number): number => {
@@ -263,16 +296,24 @@ describe('the controller', () => {
     return stepControl(state, ack, SETTINGS).state;
   }
 
+  /** The shortest wait that has it yield. */
+  function leastYieldMs(target: number, capacity: number): number {
+    for (let waitMs = 1; ; waitMs += 1) {
+      if (afterWait(waitMs, { name: 'probing', target, capacity }).name === 'backing_off') return waitMs;
+    }
+  }
+
   test('lets the larger of two on one link yield first', () => {
-    const nameAt = (target: number): string =>
-      afterWait(35, { name: 'probing', target, capacity: 40_000 }).name;
-    expect([nameAt(6000), nameAt(9000), nameAt(18_000)]).toEqual(['probing', 'probing', 'backing_off']);
+    const [small, middle, large] = [6000, 9000, 18_000].map((target) => leastYieldMs(target, 40_000));
+    expect(small).toBeGreaterThan(middle!);
+    expect(middle).toBeGreaterThan(large!);
   });
 
-  test('yields to half the queue where the rate is far above what the link was seen to carry', () => {
-    const nameAt = (capacity: number): string =>
-      afterWait(26, { name: 'probing', target: 10_000, capacity }).name;
-    expect([nameAt(12_000), nameAt(9500), nameAt(9300)]).toEqual(['probing', 'probing', 'backing_off']);
+  test('yields to less of a queue where the rate is far above what the link was seen to carry', () => {
+    const yieldMs = (capacity: number): number => leastYieldMs(10_000, capacity);
+    const edge = 10_000 - TUNING.knownBitsPerSecond;
+    expect(yieldMs(edge + 1)).toBe(yieldMs(12_000));
+    expect(yieldMs(edge - 1)).toBeLessThan(0.6 * yieldMs(12_000));
   });
 
   test('grows above what the link was seen to carry by what may drain again: little on slow links', () => {
@@ -289,17 +330,20 @@ describe('the controller', () => {
       }
       return state.targetBitsPerSecond;
     };
-    expect(grownOn(least)).toBeCloseTo(least + 600);
-    expect(grownOn(least + 300)).toBeCloseTo(least + 300 + 600);
-    expect(grownOn(least + 1500)).toBeCloseTo(least + 1500 + 2250);
+    const { knownBitsPerSecond, mostAboveShare } = TUNING;
+    const spare = knownBitsPerSecond / mostAboveShare;
+    expect(grownOn(least)).toBeCloseTo(least + knownBitsPerSecond);
+    expect(grownOn(least + 0.9 * spare)).toBeCloseTo(least + 0.9 * spare + knownBitsPerSecond);
+    expect(grownOn(least + 2 * spare)).toBeCloseTo(least + 2 * spare + 2 * knownBitsPerSecond);
   });
 
   test('while a queue drains, goes lower only when it still grows, and by a share that is the same for all', () => {
     const targetAfter = (waitMs: number, capacity: number): number =>
       afterWait(waitMs, { name: 'backing_off', target: 8000, capacity }).targetBitsPerSecond;
-    expect(targetAfter(100, 5000)).toBe(8000);
-    expect(targetAfter(200, 5000)).toBeCloseTo(0.85 * 8000);
-    expect(targetAfter(200, 3000)).toBeCloseTo(0.85 * 8000);
+    const { risingMs, risingBackOff } = TUNING;
+    expect(targetAfter(risingMs - 1, 5000)).toBe(8000);
+    expect(targetAfter(risingMs + 1, 5000)).toBeCloseTo((1 - risingBackOff) * 8000);
+    expect(targetAfter(risingMs + 1, 3000)).toBeCloseTo((1 - risingBackOff) * 8000);
   });
 
   test('has no use for acknowledgements of what was never sent, and bounds what it remembers', () => {
@@ -309,7 +353,7 @@ describe('the controller', () => {
     expect(state).toEqual(before);
     for (let frame = 0; frame < 2000; frame += 1) {
       const sent = { kind: 'sent', nowMs: frame, endFrameIndex: frame + 1, wireBytes: 70 } as const;
-      ({ state } = stepControl(state, sent, SETTINGS));
+      state = noteSent(state, sent);
     }
     expect(state.inFlight).toHaveLength(256);
   });
