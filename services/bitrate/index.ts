@@ -14,6 +14,13 @@ export type {
   PacketShape,
   SentPacket,
 } from './types.js';
-export { packetWireBytes, TCP_IP_HEADER_BYTES, wireBitsPerSecond, wireBytesOf } from './wireCost.js';
+export {
+  DELAYED_ACK_MS,
+  GAP_WIRE_BYTES,
+  packetWireBytes,
+  TCP_IP_HEADER_BYTES,
+  wireBitsPerSecond,
+  wireBytesOf,
+} from './wireCost.js';
 export { PacedOutput } from './pacedOutput.js';
 export type { PaceablePacket, PacedOutputHost } from './pacedOutput.js';

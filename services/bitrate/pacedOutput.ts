@@ -1,6 +1,12 @@
 import { noteSent, startControl, stepControl } from './controller.js';
 import type { ControlSettings, ControlState, Decision, Feedback, PacketShape } from './types.js';
-import { TCP_IP_HEADER_BYTES, tokensHeaderBytes, wireBytesOf } from './wireCost.js';
+import {
+  DELAYED_ACK_MS,
+  GAP_WIRE_BYTES,
+  TCP_IP_HEADER_BYTES,
+  tokensHeaderBytes,
+  wireBytesOf,
+} from './wireCost.js';
 
 /** A packet that is ready to be sent. */
 export interface PaceablePacket {
@@ -19,11 +25,6 @@ export interface PacedOutputHost<Packet extends PaceablePacket> {
   /** Told of each feedback and what was decided, or holds on: enough to replay it. */
   readonly onDecision?: (feedback: Feedback, decision: Decision) => void;
 }
-
-/** Of a GAP frame, about: it shares the segment of the packet behind it. */
-const GAP_BYTES = 7;
-/** For so long TCP waits for a packet to acknowledge a message on, before it sends one of its own: the least of Linux. */
-const DELAYED_ACK_MS = 40;
 
 /**
  * Stands between what makes packets and the network, with a controller: no more is under way than the link carries soon,
@@ -121,7 +122,7 @@ export class PacedOutput<Packet extends PaceablePacket> {
   }
 
   #send(packet: Packet, nowMs: number): void {
-    const gapBytes = this.#dropped ? GAP_BYTES : 0;
+    const gapBytes = this.#dropped ? GAP_WIRE_BYTES : 0;
     this.#sayDropped();
     this.#host.send(packet);
     this.#unansweredMs = -Infinity;

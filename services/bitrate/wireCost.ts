@@ -3,6 +3,10 @@ import type { ControlSettings, PacketShape } from './types.js';
 
 /** IPv4 and TCP with its time stamps, without options else. */
 export const TCP_IP_HEADER_BYTES = 52;
+/** Of a GAP frame, about: it shares the segment of the packet behind it. */
+export const GAP_WIRE_BYTES = 7;
+/** For so long TCP waits for a packet to acknowledge a message on, before it sends one of its own: the least of Linux. */
+export const DELAYED_ACK_MS = 40;
 /** Payloads up to here have a WebSocket header of 2 bytes, longer ones of 4. */
 const MAX_SHORT_PAYLOAD_BYTES = 125;
 /** The varint of any number of codebooks below 128. */

@@ -1,5 +1,4 @@
-/** Until TCP acknowledges what nothing was sent in answer to: the least of Linux. */
-const DELAY_MS = 40;
+import { DELAYED_ACK_MS } from '../../../services/bitrate/index.js';
 
 /**
  * When the TCP of a server acknowledges what its client says: on the next packet where that goes within 40 ms, else in a packet of
@@ -20,14 +19,14 @@ export class DelayedAcks {
   heard(nowMs: number): boolean {
     this.#heardMs = nowMs;
     const isAtOnce = !this.#answers || this.#dueMs < Infinity;
-    this.#dueMs = isAtOnce ? Infinity : nowMs + DELAY_MS;
+    this.#dueMs = isAtOnce ? Infinity : nowMs + DELAYED_ACK_MS;
     return isAtOnce;
   }
 
   /** A packet is sent, and acknowledges what came. */
   sent(nowMs: number): void {
     this.#dueMs = Infinity;
-    if (nowMs - this.#heardMs < DELAY_MS) this.#answers = true;
+    if (nowMs - this.#heardMs < DELAYED_ACK_MS) this.#answers = true;
   }
 
   /** The packet of its own goes. */

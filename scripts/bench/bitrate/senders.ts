@@ -1,5 +1,6 @@
 import {
   AckTimer,
+  GAP_WIRE_BYTES,
   packetWireBytes,
   PacedOutput,
   TCP_IP_HEADER_BYTES,
@@ -42,8 +43,6 @@ const CLOCK_OFFSET_MS = 12_345;
 
 /** Of an `ack_timing` message, about. */
 const TIMING_BYTES = 60;
-/** Of a gap, with its WebSocket header: it goes with the packet behind it. */
-const GAP_BYTES = 7;
 
 /** The service's own rate control, with a receiver that acknowledges as the SDK does, in messages that TCP acknowledges too. */
 export class AdaptiveSender implements Sender {
@@ -154,7 +153,7 @@ export class AdaptiveSender implements Sender {
   }
 
   #send({ firstFrameIndex, frameCount, quantizers, bytes }: SimulatedPacket): void {
-    const wireBytes = wireBytesOf(bytes.length) + (this.#isGapDue ? GAP_BYTES : 0);
+    const wireBytes = wireBytesOf(bytes.length) + (this.#isGapDue ? GAP_WIRE_BYTES : 0);
     this.#isGapDue = false;
     const delivery = this.#link.send(this.#nowMs, wireBytes, this.#connection);
     this.#note({ firstFrameIndex, frameCount, quantizers, wireBytes, delivery });
