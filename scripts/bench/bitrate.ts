@@ -1,5 +1,5 @@
 /**
- * What rate control makes of links: `npm run bench:bitrate [-- --parts links,fairness,fan-out,real] [--seeds 20] [--first-seed 1001]
+ * What rate control makes of links: `npm run bench:bitrate [-- --parts links,fairness,fan-out,real,real-fairness] [--seeds 20] [--first-seed 1001]
  * [--shared 120] [--subscribers 200] [--model NAME] [--out docs/benchmarks/bitrate]`. Simulated links with steps, ramps, loss and traces like those of 2G
  * and LTE, against a fixed bitrate, Opus, and a sender that knows the trace; two sessions on
  * one link; what subscribers cost a real server; and, by root on Linux where it is asked for, the same traces over real TCP. Writes a
@@ -18,7 +18,7 @@ import { measureFanOut } from './bitrate/fanOut.js';
 import { runLinks, type LinkFigures } from './bitrate/linkBench.js';
 import { drawTrace } from './bitrate/linkCharts.js';
 import { opusPackets } from './bitrate/opusPackets.js';
-import { runRealLinks } from './bitrate/realLinks.js';
+import { runRealLinks, runRealShares } from './bitrate/realLinks.js';
 import { fairnessSection, fanOutSection, linkSection, realSection } from './bitrate/report.js';
 import { describeCommand, describeMachine, describeOtherLoad } from './machine.js';
 
@@ -27,6 +27,7 @@ const SPEECH = fileURLToPath(new URL('../../../test/fixtures/speech-en-1.wav', i
 const LONGEST_PACKET_MS = 120;
 /** Of the traces that real links follow. */
 const REAL_SEEDS = 3;
+const REAL_SHARES = 40;
 /** The first seconds compile. */
 const FAN_OUT = { warmUpMs: 3000, durationMs: 10_000 };
 
@@ -45,6 +46,9 @@ const { values: options } = parseArgs({
 const firstSeed = Number(options['first-seed']);
 const chartOf = ({ name }: LinkFigures): string => `${options.out}-${name.toLowerCase()}.svg`;
 
+const manifest = await loadManifest(options.model);
+const REAL_SOURCE = { model: options.model, speech: SPEECH, sampleRate: manifest.sampleRate };
+
 const PARTS: Readonly<Record<string, (settings: ControlSettings) => string | Promise<string>>> = {
   links: async (settings) => {
     const opus = await opusPackets(SPEECH, settings.frameMs);
@@ -55,7 +59,7 @@ const PARTS: Readonly<Record<string, (settings: ControlSettings) => string | Pro
   fairness: (settings) => {
     const count = Number(options.shared);
     const links = Array.from({ length: count }, (_, index) => shareLink(settings, firstSeed + index));
-    return fairnessSection(summarizeFairness(links));
+    return fairnessSection(summarizeFairness(links), 'simulated');
   },
   real: async (settings) => {
     const opus = await opusPackets(SPEECH, settings.frameMs);
@@ -65,8 +69,11 @@ const PARTS: Readonly<Record<string, (settings: ControlSettings) => string | Pro
       // Those without chance in them are the same for every seed.
       .flatMap((shown, index) => shown.filter(({ trace }) => index === 0 || trace.name.endsWith('-like')))
       .filter(({ trace }) => trace.lossShare === 0);
-    const source = { model: options.model, speech: SPEECH, sampleRate: manifest.sampleRate };
-    return realSection(await runRealLinks(runs, settings, source));
+    return realSection(await runRealLinks(runs, settings, REAL_SOURCE));
+  },
+  'real-fairness': async (settings) => {
+    const seeds = Array.from({ length: REAL_SHARES }, (_, index) => firstSeed + index);
+    return fairnessSection(summarizeFairness(await runRealShares(seeds, settings, REAL_SOURCE)), 'real TCP');
   },
   'fan-out': async () => {
     const { sampleRate } = manifest;
@@ -89,7 +96,6 @@ function settingsOf(manifest: Manifest): ControlSettings {
 }
 
 const otherLoad = describeOtherLoad();
-const manifest = await loadManifest(options.model);
 await mkdir(dirname(options.out), { recursive: true });
 const sections: string[] = [];
 for (const name of options.parts.split(',')) {

@@ -1,10 +1,10 @@
 import type { ControlSettings } from '../../../services/bitrate/index.js';
 import { percentile } from '../machine.js';
 import { figuresOf } from './figures.js';
-import { AdaptiveSender } from './senders.js';
+import { AdaptiveSender, type PacketRecord } from './senders.js';
 import { simulate } from './simulation.js';
 import { seededRandom } from '../random.js';
-import { lossTrace } from './traces.js';
+import { lossTrace, type LinkTrace } from './traces.js';
 
 /** Two sessions on one bottleneck. */
 export interface SharedLink {
@@ -38,22 +38,55 @@ const MOST_APART_SECONDS = 5;
 const BITS_PER_SECOND = { least: 12_000, most: 40_000 };
 const LOSS_SHARE = 0.01;
 
-/** Two of the service's rate controls on one link, the second up to 5 s after the first; a third of the links lose 1%. */
-export function shareLink(settings: ControlSettings, seed: number): SharedLink {
+/** A bottleneck, and when the second of two sessions begins on it. */
+export interface SharedLinkDraw {
+  readonly seed: number;
+  readonly bitsPerSecond: number;
+  readonly lossShare: number;
+  readonly secondStartMs: number;
+}
+
+/** The link of a seed; a third of them lose 1%. */
+export function drawSharedLink(seed: number): SharedLinkDraw {
   const random = seededRandom(seed);
   const { least, most } = BITS_PER_SECOND;
-  const bitsPerSecond = Math.round(least + random() * (most - least));
-  const lossShare = random() < 1 / 3 ? LOSS_SHARE : 0;
-  const secondStartMs = 1000 * MOST_APART_SECONDS * random();
-  const trace = lossTrace(bitsPerSecond, lossShare, (secondStartMs + SETTLING_MS) / 1000 + TOGETHER_SECONDS);
-  const senders = simulate(trace, seed, (link) => [
+  return {
+    seed,
+    bitsPerSecond: Math.round(least + random() * (most - least)),
+    lossShare: random() < 1 / 3 ? LOSS_SHARE : 0,
+    secondStartMs: 1000 * MOST_APART_SECONDS * random(),
+  };
+}
+
+/** What it carries until both have been on it for long enough. */
+export function sharedTrace({ bitsPerSecond, lossShare, secondStartMs }: SharedLinkDraw): LinkTrace {
+  return lossTrace(bitsPerSecond, lossShare, (secondStartMs + SETTLING_MS) / 1000 + TOGETHER_SECONDS);
+}
+
+/** Two of the service's rate controls on one link, the second up to 5 s after the first. */
+export function shareLink(settings: ControlSettings, seed: number): SharedLink {
+  const draw = drawSharedLink(seed);
+  const senders = simulate(sharedTrace(draw), seed, (link) => [
     new AdaptiveSender(link, settings),
-    new AdaptiveSender(link, settings, { startMs: secondStartMs, connection: 1 }),
+    new AdaptiveSender(link, settings, { startMs: draw.secondStartMs, connection: 1 }),
   ]);
-  const [one, other] = senders.map(({ records }) =>
+  return judgeShare(
+    draw,
+    senders.map(({ records }) => records),
+    settings.frameMs,
+  );
+}
+
+/** What became of the packets of the two, from when they should be alike. @throws RangeError for fewer than two. */
+export function judgeShare(
+  { seed, bitsPerSecond, lossShare, secondStartMs }: SharedLinkDraw,
+  records: readonly (readonly PacketRecord[])[],
+  frameMs: number,
+): SharedLink {
+  const [one, other] = records.map((each) =>
     figuresOf(
-      records.filter(({ madeMs }) => madeMs >= secondStartMs + SETTLING_MS),
-      settings.frameMs,
+      each.filter(({ madeMs }) => madeMs >= secondStartMs + SETTLING_MS),
+      frameMs,
     ),
   );
   if (one === undefined || other === undefined) throw new RangeError('A link is shared by two');

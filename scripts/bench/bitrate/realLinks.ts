@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { ControlSettings } from '../../../services/bitrate/index.js';
+import { drawSharedLink, judgeShare, sharedTrace, type SharedLink } from './fairness.js';
 import { figuresOf, meanFigures, unmarkedFrames, type Figures } from './figures.js';
 import type { RealRequest } from './realRun.js';
 import type { PacketRecord } from './senders.js';
@@ -41,17 +42,11 @@ export async function runRealLinks(
     const bitsPerSecond = coarse(trace);
     const fixed = packet && { quantizers: packet.quantizers, framesPerPacket: packet.frameCount };
     return [
-      { bitsPerSecond, fixed: undefined },
-      { bitsPerSecond, fixed },
+      { bitsPerSecond, subscribers: [{}] },
+      { bitsPerSecond, subscribers: [{ fixed }] },
     ];
   });
-  const request: RealRequest = { ...source, stepMs: STEP_MS, links };
-  const running = promisify(execFile)('unshare', ['--net', process.execPath, RUN_SCRIPT], {
-    maxBuffer: OUTPUT_BYTES,
-  });
-  running.child.stdin?.end(JSON.stringify(request));
-  const { stdout } = await running;
-  const records = JSON.parse(stdout) as PacketRecord[][];
+  const records = await runReal({ ...source, stepMs: STEP_MS, links });
   const all = runs.map(({ trace, tessera, ideal }, at) => {
     const real = records[2 * at] ?? [];
     return {
@@ -81,6 +76,31 @@ export async function runRealLinks(
       unmarkedFrames: each.reduce((total, one) => total + one.unmarkedFrames, 0),
     };
   });
+}
+
+/** Pairs of real sessions on real bottlenecks, all at once, as {@link shareLink} has them simulated but without loss. */
+export async function runRealShares(
+  seeds: readonly number[],
+  { frameMs }: ControlSettings,
+  source: Pick<RealRequest, 'model' | 'speech' | 'sampleRate'>,
+): Promise<SharedLink[]> {
+  const draws = seeds.map((seed) => ({ ...drawSharedLink(seed), lossShare: 0 }));
+  const links = draws.map((draw) => ({
+    bitsPerSecond: coarse(sharedTrace(draw)),
+    subscribers: [{}, { joinsMs: draw.secondStartMs }],
+  }));
+  const records = await runReal({ ...source, stepMs: STEP_MS, links });
+  return draws.map((draw, at) => judgeShare(draw, records.slice(2 * at, 2 * at + 2), frameMs));
+}
+
+/** What came to each subscriber of each link in turn. */
+async function runReal(request: RealRequest): Promise<PacketRecord[][]> {
+  const running = promisify(execFile)('unshare', ['--net', process.execPath, RUN_SCRIPT], {
+    maxBuffer: OUTPUT_BYTES,
+  });
+  running.child.stdin?.end(JSON.stringify(request));
+  const { stdout } = await running;
+  return JSON.parse(stdout) as PacketRecord[][];
 }
 
 /** The means of a trace over steps of `tc`. */

@@ -1,6 +1,6 @@
 /**
  * The child of `realLinks.ts`, in a network namespace of its own, whose loopback it shapes with `tc`: one publisher on 127.0.0.1,
- * and a subscriber for each {@link RealLink} on another address, whose packets from the server go through a class of their
+ * and the subscribers of each {@link RealLink} on another address, whose packets from the server go through a class of their
  * own (HTB, which may lend a packet of any size). The queue stands behind the loopback, on a device between (`ifb`), as in a
  * router: TCP does not see it. HTB passes a packet as the link begins with it; the client takes it when the link has carried
  * it, by the model of the simulation.
@@ -18,12 +18,19 @@ import { LinkModel, type Delivery } from './linkModel.js';
 import type { PacketRecord } from './senders.js';
 import { TRACE_STEP_MS } from './traces.js';
 
-/** One subscriber's link. */
+/** A link, and who shares it. */
 export interface RealLink {
   /** What it carries, in bits a second, one value for each step. */
   readonly bitsPerSecond: readonly number[];
+  readonly subscribers: readonly RealSubscriber[];
+}
+
+/** One who gets packets over a link. */
+export interface RealSubscriber {
   /** Undefined for rate control. */
-  readonly fixed: { readonly quantizers: number; readonly framesPerPacket: number } | undefined;
+  readonly fixed?: { readonly quantizers: number; readonly framesPerPacket: number } | undefined;
+  /** After the begin of the trace; before it where this is left out. */
+  readonly joinsMs?: number;
 }
 
 /** What the child is asked for. */
@@ -146,21 +153,37 @@ function recordsOf(
 
 await shape();
 const { model, links, sampleRate, stepMs } = request;
-const server = await ServerProcess.start(['--model', model, '--host', '0.0.0.0', '--max-sessions', '64']);
+const server = await ServerProcess.start(['--model', model, '--host', '0.0.0.0', '--max-sessions', '128']);
 const urlAt = (address: string): string => server.url.replace('0.0.0.0', address);
 try {
   const speech = await readAudio(request.speech, { sampleRate });
   const publisher = await RateClient.open(urlAt('127.0.0.1'), publishing(STREAM, sampleRate));
-  const listeners: RateClient[] = [];
-  for (const [link, { fixed }] of links.entries()) {
+  const subscribe = (
+    { fixed }: RealSubscriber,
+    link: number,
+    end: ReturnType<typeof linkEnd>,
+  ): Promise<RateClient> => {
     const range = fixed
       ? { maxQuantizers: fixed.quantizers }
       : { control: 'adaptive' as const, maxQuantizers: publisher.opened.model.quantizers };
     const packets = fixed ? { framesPerPacket: fixed.framesPerPacket } : {};
     const open = { mode: 'subscribe', stream: STREAM, bitrate: range } as const;
     const output = { format: 'tokens', ...packets } as const;
-    listeners.push(await RateClient.open(urlAt(addressOf(link)), { ...open, output }, linkEnd(links[link]!)));
-  }
+    return RateClient.open(urlAt(addressOf(link)), { ...open, output }, end);
+  };
+  /** Of each link in turn. */
+  const subscribing = links.flatMap((trace, link) => {
+    const end = linkEnd(trace);
+    return trace.subscribers.map(async (subscriber) => {
+      const { joinsMs } = subscriber;
+      if (joinsMs !== undefined) {
+        await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS + joinsMs));
+      }
+      return { trace, client: await subscribe(subscriber, link, end) };
+    });
+  });
+  const early = links.flatMap(({ subscribers }) => subscribers.map(({ joinsMs }) => joinsMs === undefined));
+  await Promise.all(subscribing.filter((_, at) => early[at]));
   for (const [link, trace] of links.entries()) {
     await run(`tc ${rateCommand('change', link, shapedBitsPerSecond(trace, 0))}`);
   }
@@ -171,10 +194,9 @@ try {
   await publisher.speak(speech, steps * stepMs);
   await followed;
   await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
-  const records = listeners.map((listener, link) =>
-    recordsOf(listener, links[link]!, publisher.sentMs, first),
-  );
-  for (const client of [publisher, ...listeners]) client.terminate();
+  const subscribed = await Promise.all(subscribing);
+  const records = subscribed.map(({ client, trace }) => recordsOf(client, trace, publisher.sentMs, first));
+  for (const { client } of [{ client: publisher }, ...subscribed]) client.terminate();
   process.stdout.write(JSON.stringify(records));
 } finally {
   await server.stop();

@@ -115,20 +115,16 @@ ${comparisons.join('\n')}
 `;
 }
 
-/** The part on two sessions that share a link. */
-export function fairnessSection({
-  links,
-  unfair,
-  medianRatio,
-  ratio95,
-  worstRatio,
-  usedShare,
-}: FairnessFigures): string {
+/** The part on two sessions that share a link, simulated or over real TCP, which loses nothing. */
+export function fairnessSection(
+  { links, unfair, medianRatio, ratio95, worstRatio, usedShare }: FairnessFigures,
+  over: 'simulated' | 'real TCP',
+): string {
   const worst = [...links].sort((one, other) => other.rateRatio - one.rateRatio).slice(0, 5);
-  return `## Fairness, simulated
+  const loss = over === 'simulated' ? '; a third\nof the links lose 1% of the packets' : '';
+  return `## Fairness, ${over}
 
-Two sessions on one bottleneck of 12 to 40 kbit/s, the second up to 5 s after the first, over 60 s from 10 s after the second's begin; a third
-of the links lose 1% of the packets. The ratio is that of the rates on the wire, the larger to the smaller.
+Two sessions on one bottleneck of 12 to 40 kbit/s, the second up to 5 s after the first, over 60 s from 10 s after the second's begin${loss}. The ratio is that of the rates on the wire, the larger to the smaller.
 
 | links | above 1.2 | median | 95% | worst | both use of the link |
 |---|---|---|---|---|---|

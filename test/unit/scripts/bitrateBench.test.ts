@@ -174,7 +174,8 @@ test('the report says of each link and sender what was measured, the same in eve
   const shared = shareLink(SETTINGS, 1);
   expect(shareLink(SETTINGS, 1)).toEqual(shared);
   const report =
-    linkSection(figures, opus, ({ name }) => `${name}.svg`) + fairnessSection(summarizeFairness([shared]));
+    linkSection(figures, opus, ({ name }) => `${name}.svg`) +
+    fairnessSection(summarizeFairness([shared]), 'simulated');
   for (const { name, shown } of figures.links) {
     expect(report).toContain(`| ${name} |`);
     expect(drawTrace(shown, SETTINGS)).toMatch(/^<svg/);
