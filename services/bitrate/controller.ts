@@ -140,10 +140,8 @@ function grownBitsPerSecond(
   const perSecond = TUNING.probingBitsPerSecond + haste * TUNING.hastyBitsPerSecond;
   const grown = target + perSecond * (TUNING.middleBitsPerSecond / target) ** 2 * seconds;
   // The queue that more than the link carries makes has to drain again, and no less than the smallest packets can go.
-  const { least } = rateBounds(settings);
-  const above = Math.max(TUNING.knownBitsPerSecond, TUNING.mostAboveShare * (capacity - least));
-  // Who sends the smallest packets sees no more carried than these.
-  const bound = Math.max(capacity, TUNING.leastTried * least) + above;
+  const spare = capacity - rateBounds(settings).least;
+  const bound = capacity + Math.max(TUNING.knownBitsPerSecond, TUNING.mostAboveShare * spare);
   return Math.max(target, Math.min(grown, bound));
 }
 

@@ -89,10 +89,7 @@ function seeCapacity(
   if (capacityBitsPerSecond === undefined) return { capacity: undefined, isUndisturbed: false };
   return {
     capacity: Math.max(capacityBitsPerSecond, rate),
-    isUndisturbed:
-      isAsSent &&
-      gapMs - sentGapMs < TUNING.growingShare * gapMs &&
-      rate < TUNING.undisturbedShare * capacityBitsPerSecond,
+    isUndisturbed: isAsSent && rate < TUNING.undisturbedShare * capacityBitsPerSecond,
   };
 }
 

@@ -18,15 +18,13 @@ export const TUNING = {
   mostBackOff: 0.568,
   /** Beyond what the link was seen to carry by more than this, a smaller share of the queueing has to go. */
   knownBitsPerSecond: 485,
-  watchfulShare: 0.62,
+  watchfulShare: 0.523,
   /** The rate does not grow beyond that by more than this share of what can be spared when the queue has to drain. */
   mostAboveShare: 2.26,
-  /** What the link is believed to carry for that, at least, of what the smallest packets take. */
-  leastTried: 1.1,
   /** Nor by more than this factor beyond the rate from which on the packets would be better. */
   headroom: 1.05,
   /** Queueing that has to go at the middle rate, its bounds at others, and queueing that does not count. */
-  overuseMs: 66,
+  overuseMs: 70,
   leastOveruseShare: 0.402,
   mostOveruseShare: 2.87,
   clearMs: 88,
@@ -50,8 +48,6 @@ export const TUNING = {
   asSentShare: 0.078,
   /** Packets that come so, at less than this share of what the link carries, have met no queue. */
   undisturbedShare: 0.95,
-  /** Unless they are farther apart by this share: then a queue grows. */
-  growingShare: 0.04,
   /** More than this factor of the target is no sight of what the link carries. */
   mostSeen: 1.93,
   /** How far a packet whose codes take more, or less, moves what codes are believed to take. */

@@ -330,10 +330,11 @@ describe('the controller', () => {
       }
       return state.targetBitsPerSecond;
     };
-    const { knownBitsPerSecond, mostAboveShare, leastTried } = TUNING;
-    expect(grownOn(0.9 * least)).toBeCloseTo(leastTried * least + knownBitsPerSecond);
-    expect(grownOn(least)).toBeCloseTo(leastTried * least + knownBitsPerSecond);
-    expect(grownOn(1.2 * least)).toBeCloseTo(1.2 * least + mostAboveShare * 0.2 * least);
+    const { knownBitsPerSecond, mostAboveShare } = TUNING;
+    const spare = knownBitsPerSecond / mostAboveShare;
+    expect(grownOn(least)).toBeCloseTo(least + knownBitsPerSecond);
+    expect(grownOn(least + 0.9 * spare)).toBeCloseTo(least + 0.9 * spare + knownBitsPerSecond);
+    expect(grownOn(least + 2 * spare)).toBeCloseTo(least + 2 * spare + 2 * knownBitsPerSecond);
   });
 
   test('while a queue drains, goes lower only when it still grows, and by a share that is the same for all', () => {
