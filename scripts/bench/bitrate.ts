@@ -67,8 +67,11 @@ const PARTS: Readonly<Record<string, (settings: ControlSettings) => string | Pro
       runLinks(settings, opus, { firstSeed: firstSeed + index, seeds: 1 }).links.map(({ shown }) => shown),
     )
       // Those without chance in them are the same for every seed.
-      .flatMap((shown, index) => shown.filter(({ trace }) => index === 0 || trace.name.endsWith('-like')))
-      .filter(({ trace }) => trace.lossShare === 0);
+      .flatMap((shown, index) =>
+        shown.filter(
+          ({ trace: { name, lossShare } }) => lossShare === 0 && (index === 0 || name.endsWith('-like')),
+        ),
+      );
     return realSection(await runRealLinks(runs, settings, REAL_SOURCE));
   },
   'real-fairness': async (settings) => {

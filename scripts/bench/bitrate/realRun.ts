@@ -158,11 +158,12 @@ const urlAt = (address: string): string => server.url.replace('0.0.0.0', address
 try {
   const speech = await readAudio(request.speech, { sampleRate });
   const publisher = await RateClient.open(urlAt('127.0.0.1'), publishing(STREAM, sampleRate));
-  const subscribe = (
-    { fixed }: RealSubscriber,
+  const subscribe = async (
+    { fixed, joinsMs }: RealSubscriber,
     link: number,
     end: ReturnType<typeof linkEnd>,
   ): Promise<RateClient> => {
+    if (joinsMs !== undefined) await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS + joinsMs));
     const range = fixed
       ? { maxQuantizers: fixed.quantizers }
       : { control: 'adaptive' as const, maxQuantizers: publisher.opened.model.quantizers };
@@ -171,19 +172,16 @@ try {
     const output = { format: 'tokens', ...packets } as const;
     return RateClient.open(urlAt(addressOf(link)), { ...open, output }, end);
   };
-  /** Of each link in turn. */
+  const early: Promise<RateClient>[] = [];
   const subscribing = links.flatMap((trace, link) => {
     const end = linkEnd(trace);
-    return trace.subscribers.map(async (subscriber) => {
-      const { joinsMs } = subscriber;
-      if (joinsMs !== undefined) {
-        await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS + joinsMs));
-      }
-      return { trace, client: await subscribe(subscriber, link, end) };
+    return trace.subscribers.map((subscriber) => {
+      const client = subscribe(subscriber, link, end);
+      if (subscriber.joinsMs === undefined) early.push(client);
+      return { trace, client };
     });
   });
-  const early = links.flatMap(({ subscribers }) => subscribers.map(({ joinsMs }) => joinsMs === undefined));
-  await Promise.all(subscribing.filter((_, at) => early[at]));
+  await Promise.all(early);
   for (const [link, trace] of links.entries()) {
     await run(`tc ${rateCommand('change', link, shapedBitsPerSecond(trace, 0))}`);
   }
@@ -194,9 +192,13 @@ try {
   await publisher.speak(speech, steps * stepMs);
   await followed;
   await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
-  const subscribed = await Promise.all(subscribing);
-  const records = subscribed.map(({ client, trace }) => recordsOf(client, trace, publisher.sentMs, first));
-  for (const { client } of [{ client: publisher }, ...subscribed]) client.terminate();
+  const records: PacketRecord[][] = [];
+  for (const { trace, client } of subscribing) {
+    const listener = await client;
+    records.push(recordsOf(listener, trace, publisher.sentMs, first));
+    listener.terminate();
+  }
+  publisher.terminate();
   process.stdout.write(JSON.stringify(records));
 } finally {
   await server.stop();
