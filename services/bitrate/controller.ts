@@ -24,6 +24,7 @@ export function startControl(settings: ControlSettings, nowMs: number): ControlS
     capacityBitsPerSecond: undefined,
     inFlight: [],
     delaySamples: [],
+    undisturbedMs: undefined,
     minRoundTripMs: undefined,
     lastArrival: undefined,
     lastAckMs: undefined,
@@ -138,11 +139,19 @@ function grownBitsPerSecond(
   // Near what was too much lately it grows slowly, later ever faster.
   const haste = Math.min(1, (nowMs - (lastBackOffMs ?? -Infinity)) / TUNING.hasteMs) ** 2;
   const perSecond = TUNING.probingBitsPerSecond + haste * TUNING.hastyBitsPerSecond;
-  const grown = target + perSecond * (TUNING.middleBitsPerSecond / target) ** 2 * seconds;
+  const share = Math.max(TUNING.leastGrowthShare, (TUNING.middleBitsPerSecond / target) ** 2);
+  // Two on one link that fall and rise in step would stay so: phase effects (Floyd and Jacobson, 1992).
+  const spread = 1 + TUNING.growthSpread * (2 * scattered(lastBackOffMs ?? 0) - 1);
+  const grown = target + spread * share * perSecond * seconds;
   // The queue that more than the link carries makes has to drain again, and no less than the smallest packets can go.
   const spare = capacity - rateBounds(settings).least;
-  const bound = capacity + Math.max(TUNING.knownBitsPerSecond, TUNING.mostAboveShare * spare);
+  const bound = capacity + Math.max(TUNING.triedBitsPerSecond, TUNING.mostAboveShare * spare);
   return Math.max(target, Math.min(grown, bound));
+}
+
+/** From 0 to 1, the same for the same time, and far off for the next. Multiplicative hashing (Knuth, 1973). */
+function scattered(ms: number): number {
+  return (Math.imul(Math.round(ms), 0x9e3779b1) >>> 0) / 2 ** 32;
 }
 
 /** Follows the table, and backs off where it says so. */
@@ -158,26 +167,34 @@ function enter(
   // Once in a round trip: what was sent before the last back-off still arrives.
   const isNews = nowMs - (state.lastBackOffMs ?? -Infinity) >= (state.minRoundTripMs ?? 0);
   if (!hasStalled && !(event === 'overuse' && isNews)) return next;
-  const lowered = Math.max(rateBounds(settings).least, backedOff(state));
-  return changed(next, { lastBackOffMs: nowMs, targetBitsPerSecond: lowered });
+  const isStuck = state.name === 'backing_off' && nowMs - state.sinceMs >= TUNING.mostDrainingMs;
+  const lowered = Math.max(rateBounds(settings).least, backedOff(state, isStuck));
+  const backed = { lastBackOffMs: nowMs, targetBitsPerSecond: lowered };
+  return changed(next, isStuck ? { ...backed, sinceMs: nowMs } : backed);
 }
 
-function backedOff({
-  name,
-  targetBitsPerSecond: target,
-  capacityBitsPerSecond: capacity = Infinity,
-  queueingMs,
-  slopeMsPerSecond,
-}: ControlState): number {
-  if (name === 'backing_off' || name === 'stalled') {
-    // Only a link that has become slower is a reason to go lower. How much comes through while others share the link
-    // follows from how little is sent, so it says that, but not how far.
+function backedOff(
+  {
+    name,
+    targetBitsPerSecond: target,
+    capacityBitsPerSecond: capacity = Infinity,
+    queueingMs,
+    slopeMsPerSecond,
+  }: ControlState,
+  isStuck: boolean,
+): number {
+  if (name !== 'startup' && name !== 'probing') {
+    // The queue is still the one that the rate fell for: only a link that has become slower is a reason to go lower. How
+    // much comes through while others share the link follows from how little is sent, so it says that, but not how far.
     const isSlower =
-      capacity < TUNING.fallenShare * target && queueingMs >= TUNING.risingMs && slopeMsPerSecond > 0;
+      isStuck ||
+      (capacity < TUNING.fallenShare * target && queueingMs >= TUNING.risingMs && slopeMsPerSecond > 0);
     return isSlower ? (1 - TUNING.risingBackOff) * target : target;
   }
   const carried = Math.min(capacity, target);
-  const share = TUNING.backOff * (carried / TUNING.middleBitsPerSecond) ** 3;
+  // A queue that stood on the link before the session, of others or of its own opening, is not seen: once, it may drain.
+  if (name === 'startup') return TUNING.firstShare * carried;
+  const share = TUNING.backOff * (carried / TUNING.middleBitsPerSecond) ** 2;
   return (1 - Math.min(TUNING.mostBackOff, Math.max(TUNING.leastBackOff, share))) * carried;
 }
 

@@ -25,15 +25,18 @@ export function noteAck(state: ControlState, feedback: Extract<Feedback, { kind:
     wireBytes: last.wireBytes,
     atMs: nowMs,
   };
-  const kept = [...recent(state.delaySamples, nowMs), sample];
-  const { capacity, isUndisturbed } = seeCapacity(state, { first, last, bytes, arrivalMs }, kept);
-  // A delay that stays while less is sent than the link carries is no queue.
-  const delaySamples = isUndisturbed ? [sample] : kept.slice(-MAX_DELAY_SAMPLES);
-  const queueingMs =
-    withoutTransmission(sample.delayMs, sample, capacity) - leastDelayMs(delaySamples, 'delayMs', capacity);
+  const delaySamples = [...recent(state.delaySamples, nowMs), sample].slice(-MAX_DELAY_SAMPLES);
+  const arrived = { first, last, bytes, arrivalMs };
+  const { capacity, isUndisturbed } = seeCapacity(state, arrived, delaySamples);
+  const undisturbedMs = isUndisturbed ? nowMs : state.undisturbedMs;
+  const leastMs = (fromMs?: number): number => leastDelayMs(delaySamples, 'delayMs', capacity, fromMs);
+  // A delay that stays is no queue, but one that became far longer is, however evenly packets come.
+  const noQueueMs = Math.min(leastMs(undisturbedMs), leastMs() + TUNING.mostUnseenMs);
+  const queueingMs = withoutTransmission(sample.delayMs, sample, capacity) - noQueueMs;
   const gapMs = state.lastArrival ? arrivalMs - state.lastArrival.arrivalMs : 0;
   return changed(state, {
     delaySamples,
+    undisturbedMs,
     inFlight: state.inFlight.slice(packets.length),
     lastAckMs: nowMs,
     bufferMs,
@@ -50,7 +53,7 @@ export function noteAck(state: ControlState, feedback: Extract<Feedback, { kind:
 
 /** By how much the oldest packet under way is late; below 0 while it may still come in time. */
 export function overdueMs(
-  { inFlight, delaySamples, capacityBitsPerSecond, lastAckMs = -Infinity }: ControlState,
+  { inFlight, delaySamples, undisturbedMs, capacityBitsPerSecond, lastAckMs = -Infinity }: ControlState,
   nowMs: number,
 ): number {
   const [oldest] = inFlight;
@@ -58,7 +61,7 @@ export function overdueMs(
   // It may have come long ago: the receiver does not say so at once.
   const unheardMs = nowMs - lastAckMs - PROTOCOL_LIMITS.ackIntervalMs;
   if (unheardMs <= 0) return unheardMs;
-  const least = leastDelayMs(delaySamples, 'roundTripMs', capacityBitsPerSecond);
+  const least = leastDelayMs(delaySamples, 'roundTripMs', capacityBitsPerSecond, undisturbedMs);
   // Before the first acknowledgement `least` is Infinity: nothing is late.
   const lateMs = withoutTransmission(nowMs - oldest.sentMs, oldest, capacityBitsPerSecond) - least;
   return Math.min(lateMs, unheardMs);
@@ -69,7 +72,7 @@ export function overdueMs(
  * link needs for them. But so far apart as they were sent they may be on any link that carries as much.
  */
 function seeCapacity(
-  { lastArrival, capacityBitsPerSecond, targetBitsPerSecond }: ControlState,
+  { lastArrival, capacityBitsPerSecond, targetBitsPerSecond, undisturbedMs }: ControlState,
   { first, last, bytes, arrivalMs }: Arrived,
   samples: readonly DelaySample[],
 ): { readonly capacity: number | undefined; readonly isUndisturbed: boolean } {
@@ -79,8 +82,8 @@ function seeCapacity(
   }
   // What was held back for a packet that was lost comes all at once: no sign of a fast link.
   const rate = Math.min((8000 * bytes) / gapMs, TUNING.mostSeen * targetBitsPerSecond);
-  const isBusy =
-    first.sentMs + leastDelayMs(samples, 'delayMs', capacityBitsPerSecond) < lastArrival.arrivalMs;
+  const leastMs = leastDelayMs(samples, 'delayMs', capacityBitsPerSecond, undisturbedMs);
+  const isBusy = first.sentMs + leastMs < lastArrival.arrivalMs;
   const known = capacityBitsPerSecond ?? Infinity;
   const sentGapMs =
     last.sentMs - lastArrival.sentMs + (8000 * (last.wireBytes - lastArrival.wireBytes)) / known;
@@ -89,7 +92,7 @@ function seeCapacity(
   if (capacityBitsPerSecond === undefined) return { capacity: undefined, isUndisturbed: false };
   return {
     capacity: Math.max(capacityBitsPerSecond, rate),
-    isUndisturbed: isAsSent && rate < TUNING.undisturbedShare * capacityBitsPerSecond,
+    isUndisturbed: isAsSent,
   };
 }
 
@@ -99,18 +102,20 @@ function withoutTransmission(
   { wireBytes }: Pick<SentPacket, 'wireBytes'>,
   bitsPerSecond: number | undefined = Infinity,
 ): number {
-  return delayMs - (8000 * wireBytes) / bitsPerSecond;
+  return delayMs - (TUNING.transmissionShare * 8000 * wireBytes) / bitsPerSecond;
 }
 
-/** The delay of a packet of no bytes that meets no queue; one way, with the clocks' offset, or there and back. */
+/** The delay of a packet of no bytes that meets no queue, seen from a time on; one way, with the clocks' offset, or there and back. */
 function leastDelayMs(
   samples: readonly DelaySample[],
   way: 'delayMs' | 'roundTripMs',
   bitsPerSecond: number | undefined,
+  fromMs = -Infinity,
 ): number {
   let least = Infinity;
   for (const sample of samples) {
-    least = Math.min(least, withoutTransmission(sample[way], sample, bitsPerSecond));
+    if (sample.atMs >= fromMs)
+      least = Math.min(least, withoutTransmission(sample[way], sample, bitsPerSecond));
   }
   return least;
 }

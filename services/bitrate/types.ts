@@ -113,6 +113,8 @@ export interface ControlState {
   readonly inFlight: readonly SentPacket[];
   /** Of the last packets that arrived. */
   readonly delaySamples: readonly DelaySample[];
+  /** When a packet last came as far behind the one before as it was sent: its delay was no queue. */
+  readonly undisturbedMs: number | undefined;
   /** There and back, of a packet of no bytes. */
   readonly minRoundTripMs: number | undefined;
   /** The last packet that arrived. */

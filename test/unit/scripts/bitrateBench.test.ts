@@ -168,6 +168,15 @@ describe('senders', () => {
   });
 });
 
+test('two on one link get the same within 20%, on a slow one with loss and on a fast one too', () => {
+  const links = Array.from({ length: 60 }, (_, index) => shareLink(SETTINGS, 3001 + index));
+  expect(links.some(({ bitsPerSecond, lossShare }) => bitsPerSecond < 13_000 && lossShare > 0)).toBe(true);
+  expect(links.some(({ bitsPerSecond }) => bitsPerSecond > 38_000)).toBe(true);
+  const { unfair, usedShare } = summarizeFairness(links);
+  expect(unfair).toBe(0);
+  expect(usedShare).toBeGreaterThan(0.85);
+});
+
 test('the report says of each link and sender what was measured, the same in every run', () => {
   const opus = { framesPerPacket: 6, quantizers: 0, wireBytes: [150], bitsPerSecond: 6000, source: 'a test' };
   const figures = runLinks(SETTINGS, opus, { firstSeed: 7, seeds: 1 });
