@@ -263,16 +263,16 @@ describe('the controller', () => {
 
   test('counts what coding saves: more codebooks on the same link, no long waits', () => {
     const mean = (values: number[]): number => values.reduce((sum, each) => sum + each, 0) / values.length;
-    const quantizersWith = (codedBits: number): number => {
+    const quantizersWith = (codedBits: number, mostWaitMs: number): number => {
       const { log, waits } = drive(() => 8000, 40_000, 0, codedBits);
-      expect(mean(waits.map(({ waitMs }) => waitMs))).toBeLessThan(110);
+      expect(mean(waits.map(({ waitMs }) => waitMs))).toBeLessThan(mostWaitMs);
       return mean(log.slice(log.length / 4).map(({ decision }) => decision.quantizers));
     };
-    const packed = quantizersWith(10);
+    const packed = quantizersWith(10, 80);
     expect(packed).toBeGreaterThan(4);
-    expect(quantizersWith(8) / packed).toBeGreaterThan(1.12);
+    expect(quantizersWith(8, 110) / packed).toBeGreaterThan(1.12);
     // Coding that makes packets longer is seen, too.
-    expect(quantizersWith(12)).toBeLessThan(packed);
+    expect(quantizersWith(12, 80)).toBeLessThan(packed);
   });
 
   /** The state after a packet that waited for so long behind others, on a link that was seen to carry `capacity`. */
