@@ -3,6 +3,8 @@ import type { ControlEvent, ControlStateName } from './types.js';
 /**
  * The states of a controller, and what leads from one to another:
  * - `startup`: the rate grows fast until the link is full for the first time;
+ * - `draining`: then as little as possible goes until delays do not fall any more, once: a queue that stood on the link before
+ *   the session, of others or of its own opening, is seen by nothing else;
  * - `steady`: the rate stays for a while after it was lowered;
  * - `probing`: the rate grows slowly;
  * - `backing_off`: the rate is below what the link carries, so that the queue drains;
@@ -17,8 +19,15 @@ export const CONTROL_TRANSITIONS: Readonly<
   startup: {
     clear: 'startup',
     level: 'startup',
-    overuse: 'backing_off',
+    overuse: 'draining',
     rested: 'startup',
+    starved: 'stalled',
+  },
+  draining: {
+    clear: 'draining',
+    level: 'draining',
+    overuse: 'draining',
+    rested: 'steady',
     starved: 'stalled',
   },
   steady: {

@@ -1,7 +1,7 @@
 import { PROTOCOL_LIMITS } from '../../protocol/limits.js';
 import { changed } from './changed.js';
 import { CONTROL_TRANSITIONS } from './controlStates.js';
-import { noteAck, overdueMs } from './linkEstimate.js';
+import { isQueueFalling, noteAck, overdueMs } from './linkEstimate.js';
 import { choosePacketShape, rateBounds } from './packetShapes.js';
 import { MAX_TRACKED_PACKETS, TUNING } from './tuning.js';
 import type { ControlEvent, ControlSettings, ControlState, Decision, Feedback, SentPacket } from './types.js';
@@ -25,7 +25,7 @@ export function startControl(settings: ControlSettings, nowMs: number): ControlS
     inFlight: [],
     delaySamples: [],
     undisturbedMs: undefined,
-    minRoundTripMs: undefined,
+    leastRoundTripMs: undefined,
     lastArrival: undefined,
     lastAckMs: undefined,
     lastTickMs: undefined,
@@ -111,7 +111,14 @@ function tickEvent(
   const most = maxInFlightBytes(state, settings.maxFramesPerPacket, settings);
   if (lateMs > TUNING.starvedMs || bufferedBytes > most) return 'starved';
   if (lateMs > TUNING.overdueMs && state.name !== 'stalled') return 'overuse';
-  return nowMs - state.sinceMs >= TUNING.restMs ? 'rested' : undefined;
+  const hasRested =
+    state.name === 'draining' ? !drainsStill(state, nowMs) : nowMs - state.sinceMs >= TUNING.restMs;
+  return hasRested ? 'rested' : undefined;
+}
+
+/** Whether a queue that the session has found, or made by its own opening, may still be draining since the state was entered. */
+function drainsStill(state: ControlState, nowMs: number): boolean {
+  return nowMs - state.sinceMs < TUNING.mostFirstDrainMs && isQueueFalling(state, state.sinceMs);
 }
 
 /** Raises the target by the time that has passed. */
@@ -122,19 +129,19 @@ function grow(state: ControlState, nowMs: number, settings: ControlSettings): Co
   });
 }
 
-function grownBitsPerSecond(
-  {
+function grownBitsPerSecond(state: ControlState, nowMs: number, settings: ControlSettings): number {
+  const {
     name,
     targetBitsPerSecond: target,
     capacityBitsPerSecond: capacity = Infinity,
     lastBackOffMs,
     lastTickMs = Infinity,
-  }: ControlState,
-  nowMs: number,
-  settings: ControlSettings,
-): number {
+  } = state;
   const seconds = Math.max(0, nowMs - lastTickMs) / 1000;
-  if (name === 'startup') return target * (1 + TUNING.startupGrowth * seconds);
+  if (name === 'startup') {
+    // While one queue drains, another that grows does not show.
+    return drainsStill(state, nowMs) ? target : target * (1 + TUNING.startupGrowth * seconds);
+  }
   if (name !== 'probing') return target;
   // Near what was too much lately it grows slowly, later ever faster.
   const haste = Math.min(1, (nowMs - (lastBackOffMs ?? -Infinity)) / TUNING.hasteMs) ** 2;
@@ -165,7 +172,7 @@ function enter(
   const next = name === state.name ? state : changed(state, { name, sinceMs: nowMs });
   const hasStalled = event === 'starved' && state.name !== 'stalled';
   // Once in a round trip: what was sent before the last back-off still arrives.
-  const isNews = nowMs - (state.lastBackOffMs ?? -Infinity) >= (state.minRoundTripMs ?? 0);
+  const isNews = nowMs - (state.lastBackOffMs ?? -Infinity) >= (state.leastRoundTripMs ?? 0);
   if (!hasStalled && !(event === 'overuse' && isNews)) return next;
   const isStuck = state.name === 'backing_off' && nowMs - state.sinceMs >= TUNING.mostDrainingMs;
   const lowered = Math.max(rateBounds(settings).least, backedOff(state, isStuck));
@@ -192,7 +199,6 @@ function backedOff(
     return isSlower ? (1 - TUNING.risingBackOff) * target : target;
   }
   const carried = Math.min(capacity, target);
-  // A queue that stood on the link before the session, of others or of its own opening, is not seen: once, it may drain.
   if (name === 'startup') return TUNING.firstShare * carried;
   const share = TUNING.backOff * (carried / TUNING.middleBitsPerSecond) ** 2;
   return (1 - Math.min(TUNING.mostBackOff, Math.max(TUNING.leastBackOff, share))) * carried;
@@ -200,21 +206,21 @@ function backedOff(
 
 /** What is sent: the target, or less while a queue drains. */
 function sendingBitsPerSecond({ name, targetBitsPerSecond, queueingMs }: ControlState): number {
-  if (name === 'stalled') return 0;
+  if (name === 'stalled' || name === 'draining') return 0;
   if (name !== 'backing_off') return targetBitsPerSecond;
   return targetBitsPerSecond * Math.max(TUNING.leastDrainShare, 1 - queueingMs / TUNING.drainMs);
 }
 
 /** Who never acknowledges anything gets everything: there is nothing to judge by. */
 function maxInFlightBytes(
-  { minRoundTripMs, targetBitsPerSecond }: ControlState,
+  { leastRoundTripMs, targetBitsPerSecond }: ControlState,
   framesPerPacket: number,
   { frameMs }: ControlSettings,
 ): number {
-  if (minRoundTripMs === undefined) return Number.MAX_SAFE_INTEGER;
+  if (leastRoundTripMs === undefined) return Number.MAX_SAFE_INTEGER;
   // At the target a packet takes as long as its sound.
   const transmissionMs = framesPerPacket * frameMs;
-  const windowMs = minRoundTripMs + transmissionMs + PROTOCOL_LIMITS.ackIntervalMs + TUNING.inFlightMs;
+  const windowMs = leastRoundTripMs + transmissionMs + PROTOCOL_LIMITS.ackIntervalMs + TUNING.inFlightMs;
   return Math.floor((targetBitsPerSecond * windowMs) / 8000);
 }
 

@@ -20,6 +20,7 @@ export function noteAck(state: ControlState, feedback: Extract<Feedback, { kind:
   if (first === undefined || last === undefined) return state;
   const bytes = packets.reduce((total, { wireBytes }) => total + wireBytes, 0);
   const sample: DelaySample = {
+    sentMs: last.sentMs,
     delayMs: arrivalMs - last.sentMs,
     roundTripMs: nowMs - heldMs - last.sentMs,
     wireBytes: last.wireBytes,
@@ -41,14 +42,18 @@ export function noteAck(state: ControlState, feedback: Extract<Feedback, { kind:
     lastAckMs: nowMs,
     bufferMs,
     lastArrival: { sentMs: last.sentMs, wireBytes: last.wireBytes, arrivalMs },
-    minRoundTripMs: Math.min(
-      state.minRoundTripMs ?? Infinity,
-      Math.max(0, withoutTransmission(sample.roundTripMs, sample, capacity)),
-    ),
+    // Not the least ever: who shares a link may always wait for the other's packet, and needs as much more under way.
+    leastRoundTripMs: Math.max(0, leastDelayMs(delaySamples, 'roundTripMs', capacity)),
     queueingMs,
     slopeMsPerSecond: gapMs > 0 ? (1000 * (queueingMs - state.queueingMs)) / gapMs : 0,
     capacityBitsPerSecond: capacity,
   });
+}
+
+/** Whether packets that were sent from a time on come faster and faster, as they do while a queue drains. Before two came they may. */
+export function isQueueFalling({ delaySamples }: ControlState, fromMs: number): boolean {
+  const [before, last] = delaySamples.filter(({ sentMs }) => sentMs >= fromMs).slice(-2);
+  return before === undefined || last === undefined || last.delayMs < before.delayMs - TUNING.fallingMs;
 }
 
 /** By how much the oldest packet under way is late; below 0 while it may still come in time. */

@@ -53,7 +53,7 @@ export type Feedback =
     };
 
 /** States of a controller; see `CONTROL_TRANSITIONS`. */
-export const CONTROL_STATES = ['startup', 'steady', 'probing', 'backing_off', 'stalled'] as const;
+export const CONTROL_STATES = ['startup', 'draining', 'steady', 'probing', 'backing_off', 'stalled'] as const;
 /** One of {@link CONTROL_STATES}. */
 export type ControlStateName = (typeof CONTROL_STATES)[number];
 
@@ -93,6 +93,7 @@ export interface SentPacket {
 
 /** How long a packet took, clock offset included. */
 export interface DelaySample {
+  readonly sentMs: number;
   readonly delayMs: number;
   /** Until it was acknowledged, less what the receiver kept that to itself for. */
   readonly roundTripMs: number;
@@ -115,8 +116,8 @@ export interface ControlState {
   readonly delaySamples: readonly DelaySample[];
   /** When a packet last came as far behind the one before as it was sent: its delay was no queue. */
   readonly undisturbedMs: number | undefined;
-  /** There and back, of a packet of no bytes. */
-  readonly minRoundTripMs: number | undefined;
+  /** There and back, of a packet of no bytes, at the least lately. */
+  readonly leastRoundTripMs: number | undefined;
   /** The last packet that arrived. */
   readonly lastArrival:
     { readonly sentMs: number; readonly wireBytes: number; readonly arrivalMs: number } | undefined;

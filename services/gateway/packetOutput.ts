@@ -110,6 +110,10 @@ export class PacketOutput {
       const { queue, model, log } = this.#options;
       const settings = { model, range, maxFramesPerPacket: this.framesPerPacket, log };
       this.#control = new RateControl(queue, this.#packetizer, settings);
+      // Of two on one link whose packets are always made at once, one would always wait for the other's.
+      if (this.#packetizer instanceof TokenPacketizer) {
+        this.#packetizer.phase = Math.floor(Math.random() * this.framesPerPacket);
+      }
     }
     // Under control, packets that are made may be dropped before they are sent.
     if (this.#packer) this.#packer.chains = this.#control === undefined;

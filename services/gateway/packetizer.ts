@@ -43,6 +43,8 @@ export interface TokenPacker {
 /** Tokens, in packets of so many frames. */
 export class TokenPacketizer implements Packetizer {
   framesPerPacket: number;
+  /** Who shares packets with others ends them where they do, but those of another phase so many frames earlier. */
+  phase = 0;
   readonly #packer: TokenPacker;
   readonly #shared: () => SharedPackets | undefined;
   #pending: TokenBlock[] = [];
@@ -86,10 +88,13 @@ export class TokenPacketizer implements Packetizer {
     return this.#pendingFrames === 0 ? undefined : this.#take();
   }
 
-  /** Frames that the packet has room for, the next of that index. Who shares packets with others ends them where they do. */
+  /** Frames that the packet has room for, the next of that index. */
   #roomAt(frameIndex: number): number {
     const isShared = this.#packer.standsAlone && this.#shared() !== undefined;
-    return this.framesPerPacket - (isShared ? frameIndex % this.framesPerPacket : this.#pendingFrames);
+    return (
+      this.framesPerPacket -
+      (isShared ? (frameIndex + this.phase) % this.framesPerPacket : this.#pendingFrames)
+    );
   }
 
   #take(): Packet {

@@ -37,6 +37,8 @@ const MOST_APART_SECONDS = 5;
 /** From two sessions at the least to two sessions at the most codebooks. */
 const BITS_PER_SECOND = { least: 12_000, most: 40_000 };
 const LOSS_SHARE = 0.01;
+/** What a server sends to open a session: TCP's and WebSocket's handshakes, `opened`, and what TCP repeats behind a queue. */
+export const OPENING_BYTES = 2000;
 
 /** A bottleneck, and when the second of two sessions begins on it. */
 export interface SharedLinkDraw {
@@ -68,7 +70,11 @@ export function shareLink(settings: ControlSettings, seed: number): SharedLink {
   const draw = drawSharedLink(seed);
   const senders = simulate(sharedTrace(draw), seed, (link) => [
     new AdaptiveSender(link, settings),
-    new AdaptiveSender(link, settings, { startMs: draw.secondStartMs, connection: 1 }),
+    new AdaptiveSender(link, settings, {
+      startMs: draw.secondStartMs,
+      connection: 1,
+      openingBytes: OPENING_BYTES,
+    }),
   ]);
   return judgeShare(
     draw,

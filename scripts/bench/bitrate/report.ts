@@ -1,4 +1,4 @@
-import type { FairnessFigures } from './fairness.js';
+import { OPENING_BYTES, type FairnessFigures } from './fairness.js';
 import type { FanOutFigures } from './fanOut.js';
 import type { Figures } from './figures.js';
 import { SENDERS, type LinkBenchFigures, type LinkFigures, type SenderName } from './linkBench.js';
@@ -126,7 +126,7 @@ export function fairnessSection(
   const worst = [...links].sort((one, other) => other.rateRatio - one.rateRatio).slice(0, 5);
   const loss =
     over === 'simulated'
-      ? '; a third\nof the links lose 1% of the packets'
+      ? `; a third\nof the links lose 1% of the packets, and the second session begins behind ${OPENING_BYTES} bytes of its own opening`
       : ', by root, without loss, all links at once';
   return `## Fairness, ${over}
 

@@ -66,9 +66,15 @@ export class AdaptiveSender implements Sender {
   #quantizers = 1;
   #framesPerPacket = 1;
   #isGapDue = false;
+  readonly #openingBytes: number;
 
-  /** The first frame is there at `startMs`. */
-  constructor(link: LinkModel, settings: ControlSettings, { startMs = 0, connection = 0 } = {}) {
+  /** The first frame is there at `startMs`, behind so many bytes of the connection's opening. */
+  constructor(
+    link: LinkModel,
+    settings: ControlSettings,
+    { startMs = 0, connection = 0, openingBytes = 0 } = {},
+  ) {
+    this.#openingBytes = openingBytes;
     this.#link = link;
     this.#settings = settings;
     this.#startMs = startMs;
@@ -136,6 +142,7 @@ export class AdaptiveSender implements Sender {
 
   /** As the gateway does it: what a packet is, is decided with its first frame. */
   #frame(): void {
+    if (this.#nextFrame === 0) this.#link.occupy(this.#nowMs, this.#openingBytes);
     this.#output.feedback({ kind: 'tick', nowMs: this.#nowMs, bufferedBytes: 0 });
     if (this.#pendingFrames === 0) {
       ({ quantizers: this.#quantizers, framesPerPacket: this.#framesPerPacket } = this.#output.shape);

@@ -10,8 +10,15 @@ function block(firstFrameIndex: number): TokenBlock {
   return { firstFrameIndex, frameCount: 1, quantizers: 8, codes };
 }
 
-function subscriber(shared: SharedPackets, packer: TokenPacker, quantizers: number, framesPerPacket: number) {
+function subscriber(
+  shared: SharedPackets,
+  packer: TokenPacker,
+  quantizers: number,
+  framesPerPacket: number,
+  phase = 0,
+) {
   const packetizer = new TokenPacketizer(packer, framesPerPacket, () => shared);
+  packetizer.phase = phase;
   return (each: TokenBlock) =>
     packetizer.add({ kind: 'tokens', block: takeQuantizers(each, quantizers) }).map(({ bytes }) => bytes);
 }
@@ -44,6 +51,19 @@ test('a subscriber who joins between two packets ends its first with the others'
     expect(got).toHaveLength(at % 3 === 2 ? 1 : 0);
     expect(gotLate).toHaveLength(at % 3 === 2 ? 1 : 0);
     if (at > 2) expect(gotLate?.[0]).toBe(got?.[0]);
+  }
+});
+
+test('subscribers of another phase end their packets at other frames, and share them among each other', () => {
+  const shared = new SharedPackets();
+  const phases = [0, 2, 2];
+  const all = phases.map((phase) => subscriber(shared, plainPacker(MODEL), 4, 3, phase));
+  for (let at = 0; at < 30; at += 1) {
+    const got = all.map((add) => add(block(at)));
+    expect(got.map((packets) => packets.length)).toEqual(
+      phases.map((phase) => Number((at + phase) % 3 === 2)),
+    );
+    if (got[1]?.length) expect(got[1][0]).toBe(got[2]?.[0]);
   }
 });
 
