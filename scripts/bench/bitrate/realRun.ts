@@ -139,12 +139,16 @@ function recordsOf(
   const startMs = sentMs[first] ?? 0;
   return packets.flatMap((packet): PacketRecord[] => {
     const { firstFrameIndex, frameCount, quantizers, frameBytes } = packet;
-    const lastSentMs = sentMs[firstFrameIndex + frameCount - 1];
-    if (firstFrameIndex < first || lastSentMs === undefined) return [];
+    const endFrameIndex = firstFrameIndex + frameCount;
+    const lastSentMs = sentMs[endFrameIndex - 1];
+    if (endFrameIndex <= first || lastSentMs === undefined) return [];
     const madeMs = lastSentMs - startMs;
     if (madeMs >= bitsPerSecond.length * request.stepMs) return [];
     const wireBytes = wireBytesOf(frameBytes);
-    const record = { firstFrameIndex: firstFrameIndex - first, frameCount, quantizers, wireBytes, madeMs };
+    // Of the packet that the trace begins in, the frames from there on.
+    const from = Math.max(firstFrameIndex, first);
+    const frames = { firstFrameIndex: from - first, frameCount: endFrameIndex - from };
+    const record = { ...frames, quantizers, wireBytes, madeMs };
     if (quantizers === 0) return [{ ...record, delivery: undefined }];
     const delivery = { startMs: packet.startMs - startMs, arrivalMs: packet.arrivalMs - startMs };
     return [{ ...record, delivery }];

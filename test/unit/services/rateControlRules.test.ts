@@ -8,6 +8,7 @@ import {
   startControl,
   stepControl,
   type ControlState,
+  type Decision,
 } from '../../../services/bitrate/index.js';
 import { TUNING } from '../../../services/bitrate/tuning.js';
 import { CONTROL_SETTINGS as SETTINGS } from '../../support/controlSettings.js';
@@ -127,6 +128,26 @@ describe('the rules of the controller', () => {
     expect(afterDelays(draining, [900, 800, 700, 690]).name).toBe('steady');
     const endless = Array.from({ length: 30 }, (_, at) => 3000 - 50 * at);
     expect(afterDelays(draining, endless).name).not.toBe('draining');
+  });
+
+  test('lets more be under way once all that comes takes longer there and back', () => {
+    let state = startControl(SETTINGS, 0);
+    /** What may be under way, as time at the rate, after packets each 200 ms that are acknowledged after so long. */
+    const windowMsAfter = (packets: number, roundTripMs: number): number => {
+      let decision: Decision | undefined;
+      for (let at = 0; at < packets; at += 1) {
+        const nowMs = (state.lastAckMs ?? 0) + 200;
+        const endFrameIndex = nowMs;
+        const sentMs = nowMs - roundTripMs;
+        state = noteSent(state, { kind: 'sent', nowMs: sentMs, endFrameIndex, wireBytes: 100 });
+        const ack = { kind: 'ack', nowMs, nextFrameIndex: endFrameIndex, bufferMs: 0 } as const;
+        ({ state, decision } = stepControl(state, { ...ack, arrivalMs: sentMs + 40, heldMs: 0 }, SETTINGS));
+      }
+      return (8000 * (decision?.maxInFlightBytes ?? NaN)) / state.targetBitsPerSecond;
+    };
+    const shortMs = windowMsAfter(10, 80);
+    expect(windowMsAfter(10, 140)).toBeCloseTo(shortMs, -1);
+    expect(windowMsAfter(TUNING.baseWindowMs / 200, 140)).toBeCloseTo(shortMs + 60, -1);
   });
 
   /** The rate after growing for so long, of one that never fell or did at a time. */
