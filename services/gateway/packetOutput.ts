@@ -39,6 +39,8 @@ export class PacketOutput {
   readonly framesPerPacket: number;
   readonly #options: PacketOutputOptions;
   readonly #packetizer: Packetizer;
+  /** The same, where tokens are gathered that others may get too. */
+  readonly #shareable: TokenPacketizer | undefined;
   readonly #packer: CodedPacker | undefined;
   /** While the link decides. */
   #control: RateControl | undefined;
@@ -60,7 +62,8 @@ export class PacketOutput {
     } else {
       this.#packer = tables && new CodedPacker(tables, model);
       const packer = this.#packer ?? plainPacker(model);
-      this.#packetizer = new TokenPacketizer(packer, this.framesPerPacket, shared);
+      this.#shareable = new TokenPacketizer(packer, this.framesPerPacket, shared);
+      this.#packetizer = this.#shareable;
     }
     this.setControl(bitrate?.control, range);
   }
@@ -104,6 +107,7 @@ export class PacketOutput {
       this.cut();
       this.#control = undefined;
       this.#packetizer.framesPerPacket = this.framesPerPacket;
+      if (this.#shareable) this.#shareable.phase = 0;
     } else if (this.#control) {
       this.#control.setRange(range);
     } else if (control === 'adaptive') {
@@ -111,9 +115,7 @@ export class PacketOutput {
       const settings = { model, range, maxFramesPerPacket: this.framesPerPacket, log };
       this.#control = new RateControl(queue, this.#packetizer, settings);
       // Of two on one link whose packets are always made at once, one would always wait for the other's.
-      if (this.#packetizer instanceof TokenPacketizer) {
-        this.#packetizer.phase = Math.floor(Math.random() * this.framesPerPacket);
-      }
+      if (this.#shareable) this.#shareable.phase = Math.floor(Math.random() * this.framesPerPacket);
     }
     // Under control, packets that are made may be dropped before they are sent.
     if (this.#packer) this.#packer.chains = this.#control === undefined;

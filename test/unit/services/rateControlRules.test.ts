@@ -79,7 +79,8 @@ describe('the rules of the controller', () => {
     expect(targetAfter('probing')).toBeLessThan(9000);
     expect(targetAfter('steady')).toBe(9000);
     // The first time by more: of a queue that stood before the session it knows nothing.
-    expect(targetAfter('startup')).toBeLessThan(0.9 * targetAfter('probing'));
+    expect(targetAfter('startup')).toBeCloseTo(TUNING.firstShare * 9000);
+    expect(targetAfter('startup')).toBeLessThan(targetAfter('probing'));
   });
 
   /** The state after packets that took so long each, the first sent at once, one each 200 ms, and time until the last is here. */
